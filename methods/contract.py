@@ -1,0 +1,117 @@
+"""What a method receives and what it returns. Nothing here can carry a label, a class name or a path."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+
+Progress = Callable[[int, int, float], None]
+"""Called as ``progress(done, total, loss)``; cheap, may be called every epoch."""
+
+
+@dataclass(frozen=True)
+class Data:
+    """One blinded dataset.
+
+    Parameters
+    ----------
+    counts
+        Raw counts, cells x genes, CSR float32 with integer values.
+    genes
+        Gene names, one per column of ``counts``.
+    coordinates
+        Positions, cells x 2, float64; None unless the method's card needs coordinates.
+    pitch
+        Median distance to the nearest neighbour, in the unit of ``coordinates``.
+    image
+        Histology, height x width x 3, uint8; None unless the card needs an image.
+    scale
+        Image pixels per unit of ``coordinates``: ``pixel = coordinates * scale`` (x, y).
+    batch
+        Batch code per cell, int; None where there is one batch.
+    """
+
+    counts: sp.csr_matrix
+    genes: np.ndarray
+    coordinates: np.ndarray | None = None
+    pitch: float | None = None
+    image: np.ndarray | None = None
+    scale: float | None = None
+    batch: np.ndarray | None = None
+
+    @property
+    def n_cells(self) -> int:
+        """Number of cells or spots."""
+        return int(self.counts.shape[0])
+
+
+class Params(SimpleNamespace):
+    """The parameters of the method's card, checked and filled with defaults, as attributes."""
+
+
+def silent(done: int, total: int, loss: float) -> None:
+    """Report no progress."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """How to run.
+
+    Parameters
+    ----------
+    seed
+        The only source of randomness: derive every generator from it.
+    n_clusters
+        Number of clusters asked for; None when the method must estimate it.
+    device
+        ``"cpu"`` or ``"cuda"``.
+    threads
+        Threads that libraries may use (already set for torch, OpenMP and BLAS).
+    snapshots
+        Number of intermediate partitions to keep, evenly spaced over the epochs, the last included.
+    progress
+        Callback for long work.
+    """
+
+    seed: int
+    n_clusters: int | None = None
+    device: str = "cpu"
+    threads: int = 1
+    snapshots: int = 0
+    progress: Progress = silent
+
+
+@dataclass
+class Result:
+    """What a method returns.
+
+    Parameters
+    ----------
+    clusters
+        One integer per cell, in the order of the input.
+    embedding
+        cells x d, float32, finite; None where the method has none.
+    imputed
+        cells x genes; None where the method does not impute.
+    snapshots
+        Pairs (epoch, clusters), see `Job.snapshots`.
+    snapshot_s
+        Seconds spent on snapshots; not counted as fitting time.
+    trace
+        One dictionary of floats per epoch: ``{"epoch": 1, "loss": 0.7, ...}``.
+    notes
+        Facts to stand in the run record, such as how K was estimated.
+    """
+
+    clusters: np.ndarray
+    embedding: np.ndarray | None = None
+    imputed: np.ndarray | None = None
+    snapshots: Sequence[tuple[int, np.ndarray]] = ()
+    snapshot_s: float = 0.0
+    trace: Sequence[dict[str, float]] = ()
+    notes: dict[str, Any] = field(default_factory=dict)

@@ -1,0 +1,1 @@
+"""Blindfold: a label-blind benchmark of graph neural clustering."""

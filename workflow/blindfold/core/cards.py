@@ -1,0 +1,255 @@
+"""Cards: what a dataset and what a method is. Found by looking in folders."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field, model_validator
+
+from blindfold.core import io
+from blindfold.core.config import Strict
+from blindfold.core.errors import BlindfoldError, did_you_mean
+from blindfold.core.layout import DATASETS, REPOSITORY
+
+Modality = Literal["scrna", "spatial"]
+
+
+class RawFile(Strict):
+    """One raw file of a dataset: packaged with a library, or at an address."""
+
+    path: str = Field(description="path in the package, or name under which the file is cached")
+    role: str = Field(description="what the reader uses it for")
+    sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
+    bytes: int = Field(gt=0)
+    package: str | None = Field(None, description="installed package that contains the file")
+    url: str | None = Field(None, description="where it is downloaded from")
+
+    @model_validator(mode="after")
+    def _one_source(self) -> RawFile:
+        if (self.package is None) == (self.url is None):
+            raise ValueError("exactly one of package and url")
+        return self
+
+
+class Expected(Strict):
+    """The shape that the prepared dataset must have."""
+
+    cells: int = Field(gt=0)
+    genes: int = Field(gt=0)
+    classes: int | None = Field(None, gt=0, description="classes among labelled cells")
+
+
+class DatasetCard(Strict):
+    """``workflow/datasets/<id>.yaml``."""
+
+    title: str
+    organism: str
+    tissue: str
+    technology: str
+    modality: Modality
+    paper: str
+    doi: str | None = None
+    licence: str
+    files: list[RawFile] = Field(min_length=1)
+    reader: str = Field(description="module of blindfold.prepare.readers")
+    options: dict[str, Any] = Field({}, description="options of the reader")
+    label: str | None = Field(None, description="obs column of the hidden classes")
+    batch: str | None = Field(None, description="obs column of batches")
+    unit: str | None = Field(None, description="unit of the coordinates")
+    image: bool = False
+    expected: Expected
+    tags: list[str] = []
+
+
+class Parameter(Strict):
+    """One parameter of a method."""
+
+    type: Literal["int", "float", "bool", "str"]
+    default: int | float | bool | str | None
+    meaning: str
+    range: tuple[float | None, float | None] | None = None
+    choices: list[int | float | bool | str] | None = None
+
+
+class Growth(Strict):
+    """A resource as a function of the number of cells."""
+
+    base: float = Field(ge=0)
+    per_1000_cells: float = Field(0, ge=0)
+
+    def at(self, cells: int) -> float:
+        """Return the expectation for a number of cells."""
+        return self.base + self.per_1000_cells * cells / 1000
+
+
+class Resources(Strict):
+    """What a run is expected to use."""
+
+    threads: int = Field(1, ge=1)
+    gpus: int = Field(0, ge=0)
+    memory_mb: Growth
+    minutes: Growth
+
+
+class Fidelity(Strict):
+    """Where a method comes from and how ours differs."""
+
+    paper: str | None
+    doi: str | None = None
+    year: int | None = None
+    upstream: str | None = None
+    commit: str | None = None
+    licence: str | None = None
+    deviations: list[str] = []
+    selected_on_labels: list[str] = []
+
+
+def _described(variants: Any) -> Any:
+    return {name: change or {} for name, change in variants.items()}
+
+
+class MethodCard(Strict):
+    """``methods/<name>/method.yaml``."""
+
+    title: str
+    summary: str
+    tasks: list[Literal["clustering", "imputation", "integration"]] = Field(min_length=1)
+    modalities: list[Modality] = Field(min_length=1)
+    needs: list[Literal["coordinates", "image"]] = []
+    environment: str
+    entry: str = Field(pattern=r"^\w+:\w+$", description="module:function in the method's folder")
+    control: bool = Field(False, description="a bound, not a competitor")
+    parameters: dict[str, Parameter] = {}
+    variants: Annotated[dict[str, dict[str, Any]], BeforeValidator(_described)] = {"described": {}}
+    resources: Resources
+    determinism: Literal["bitwise", "statistical"] = "bitwise"
+    fidelity: Fidelity
+
+    @model_validator(mode="after")
+    def _variants(self) -> MethodCard:
+        if "described" not in self.variants:
+            raise ValueError("variants must contain 'described', the default")
+        for name, change in self.variants.items():
+            for key in change.keys() - self.parameters.keys():
+                raise ValueError(f"variant {name!r} sets {key!r}, which is no parameter")
+        return self
+
+
+def split_variant(name: str) -> tuple[str, str]:
+    """Split ``sctag@released`` into method and variant; the default variant is ``described``."""
+    method, _, variant = name.partition("@")
+    return method, variant or "described"
+
+
+def find_datasets() -> dict[str, Path]:
+    """Return the card of every dataset, by id."""
+    return {path.stem: path for path in sorted(DATASETS.glob("*.yaml"))}
+
+
+def find_methods(methods_path: list[str] | list[Path]) -> dict[str, Path]:
+    """Return the folder of every method, by name; the first folder of the search path wins.
+
+    Raises
+    ------
+    BlindfoldError
+        Where a folder of the search path does not exist.
+    """
+    found: dict[str, Path] = {}
+    for entry in methods_path:
+        folder = (REPOSITORY / entry).resolve()
+        if not folder.is_dir():
+            raise BlindfoldError(
+                "no such folder", file=folder, field="methods_path",
+                remedy="relative paths count from the repository root",
+            )
+        for card in sorted(folder.glob("*/method.yaml")):
+            found.setdefault(card.parent.name, card.parent)
+    return found
+
+
+def dataset_card(name: str) -> DatasetCard:
+    """Read a dataset's card.
+
+    Raises
+    ------
+    BlindfoldError
+        Where no such card exists or it breaks the schema.
+    """
+    known = find_datasets()
+    if name not in known:
+        raise BlindfoldError(
+            f"unknown dataset {name!r}", field="datasets", remedy=did_you_mean(name, known)
+        )
+    card: DatasetCard = io.validate(DatasetCard, io.read_yaml(known[name]), known[name])
+    return card
+
+
+def method_card(folder: Path) -> MethodCard:
+    """Read the card in a method's folder."""
+    path = folder / "method.yaml"
+    card: MethodCard = io.validate(MethodCard, io.read_yaml(path), path)
+    return card
+
+
+def method_folder(name: str, methods_path: list[str] | list[Path]) -> Path:
+    """Return the folder of a method.
+
+    Raises
+    ------
+    BlindfoldError
+        Where no such method is found; the nearest name is suggested.
+    """
+    known = find_methods(methods_path)
+    if name not in known:
+        raise BlindfoldError(
+            f"unknown method {name!r}", field="methods", remedy=did_you_mean(name, known)
+        )
+    return known[name]
+
+
+def fill_params(card: MethodCard, variant: str, changes: dict[str, Any], file: Path) -> dict[str, Any]:
+    """Return every parameter's value: default, then the variant's, then ``changes``.
+
+    Raises
+    ------
+    BlindfoldError
+        For an unknown variant or parameter, a wrong type, or a value out of range.
+    """
+    if variant not in card.variants:
+        raise BlindfoldError(
+            f"unknown variant {variant!r}", file=file, remedy=did_you_mean(variant, card.variants)
+        )
+    values = {name: parameter.default for name, parameter in card.parameters.items()}
+    for name, value in {**card.variants[variant], **changes}.items():
+        if name not in values:
+            raise BlindfoldError(
+                f"unknown parameter {name!r}", file=file, field="params",
+                remedy=did_you_mean(name, values),
+            )
+        values[name] = _checked(name, card.parameters[name], value, file)
+    return values
+
+
+def _checked(name: str, parameter: Parameter, value: Any, file: Path) -> Any:
+    """Return ``value`` as the parameter's type, or raise."""
+    kinds: dict[str, tuple[type, ...]] = {
+        "int": (int,), "float": (int, float), "bool": (bool,), "str": (str,),
+    }
+    fits = isinstance(value, kinds[parameter.type]) and (
+        parameter.type == "bool" or not isinstance(value, bool)
+    )
+    if value is None and parameter.default is None:
+        return None
+    expected = parameter.type
+    if fits and parameter.choices is not None:
+        fits, expected = value in parameter.choices, f"one of {parameter.choices}"
+    if fits and parameter.range is not None:
+        low, high = parameter.range
+        fits = (low is None or value >= low) and (high is None or value <= high)
+        expected = f"{parameter.type} from {low} to {high}"
+    if not fits:
+        raise BlindfoldError(
+            "wrong parameter", file=file, field=f"params.{name}", found=repr(value), expected=expected
+        )
+    return float(value) if parameter.type == "float" else value

@@ -1,0 +1,112 @@
+"""The typed configuration of a benchmark."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator
+
+from blindfold.core import io
+
+
+class Strict(BaseModel):
+    """A model that refuses unknown keys and never changes."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Limits(Strict):
+    """What one run may use."""
+
+    minutes: float = Field(20, gt=0, description="wall-clock limit of one run")
+    memory_gb: float = Field(6, gt=0, description="memory limit of one run's process tree, GiB")
+    gpus: int = Field(0, ge=0, description="most devices a run gets; methods that use none get none")
+    allow_cpu: bool = Field(
+        False, description="compute on the CPU where a device is leased but CUDA does not answer"
+    )
+
+
+class MethodEntry(Strict):
+    """A method of the benchmark, with what differs from the benchmark's settings."""
+
+    name: str = Field(description="sctag, or sctag@released for a variant")
+    seeds: int | None = Field(None, ge=1, description="number of repeats")
+    params: dict[str, Any] = Field({}, description="parameters that differ from the method's card")
+    gpus: int | None = Field(None, ge=0, description="devices asked for, instead of the card's")
+    minutes: float | None = Field(None, gt=0, description="wall-clock limit")
+    memory_gb: float | None = Field(None, gt=0, description="memory limit, GiB")
+
+
+def _entry(value: Any) -> Any:
+    return {"name": value} if isinstance(value, str) else value
+
+
+Method = Annotated[MethodEntry, BeforeValidator(_entry)]
+Clusters = Literal["truth", "estimate", "sweep"] | Annotated[int, Field(ge=2)]
+Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")]
+
+
+class Config(Strict):
+    """A benchmark: datasets x methods x K x seeds, and what each run may use."""
+
+    name: Name = Field(description="results go to results/<name>")
+    datasets: list[str] = Field(min_length=1, description="ids of dataset cards")
+    methods: Literal["all"] | Annotated[list[Method], Field(min_length=1)] = Field(
+        description="names of methods, name@variant, or mappings; or all"
+    )
+    seeds: int = Field(3, ge=1, description="repeats of each method")
+    seed: int = Field(0, ge=0, description="the benchmark's seed, from which each job's is derived")
+    clusters: list[Clusters] = Field(
+        ["truth"], min_length=1, description="truth, estimate, sweep (2 to 2 x classes) or integers"
+    )
+    snapshots: int = Field(0, ge=0, description="intermediate partitions to keep per run")
+    limits: Limits = Limits()
+    sandbox: Literal["auto", "none", "tripwire", "bwrap"] = Field(
+        "auto", description="auto: bwrap where it works, else the tripwire alone"
+    )
+    mirror: list[str] = Field([], description="folders or addresses tried before a dataset's URL")
+    offline: bool = Field(False, description="never ask a URL")
+    cache: str = Field("data", description="folder of downloads, shared between benchmarks")
+    methods_path: list[str] = Field(["methods"], min_length=1, description="folders of methods")
+    metrics: Literal["all"] | list[str] = Field("all", description="names of metrics")
+    canary: bool = Field(
+        False, description="permute the labels before blinding; set by the canary alone"
+    )
+
+    @field_validator("datasets")
+    @classmethod
+    def _unique(cls, datasets: list[str]) -> list[str]:
+        doubled = sorted({name for name in datasets if datasets.count(name) > 1})
+        if doubled:
+            raise ValueError(f"each dataset once; twice: {', '.join(doubled)}")
+        return datasets
+
+
+def check_config(value: dict[str, Any], file: Path | str = "config.yaml") -> Config:
+    """Return the typed configuration.
+
+    Raises
+    ------
+    BlindfoldError
+        With the field, what was found, what was expected and the nearest valid key.
+    """
+    config: Config = io.validate(Config, value, file)
+    return config
+
+
+def read_config(paths: list[Path]) -> Config:
+    """Read configuration files; keys of later files replace those of earlier ones, as in Snakemake."""
+    merged: dict[str, Any] = {}
+    for path in paths:
+        merged = _merge(merged, io.read_yaml(path))
+    return check_config(merged, paths[-1])
+
+
+def _merge(old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
+    """Merge nested mappings; lists and scalars of ``new`` replace those of ``old``."""
+    both = dict(old)
+    for key, value in new.items():
+        nested = isinstance(value, dict) and isinstance(both.get(key), dict)
+        both[key] = _merge(both[key], value) if nested else value
+    return both

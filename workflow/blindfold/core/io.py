@@ -1,0 +1,217 @@
+"""Reading and writing files. Every write goes to a temporary name and is then renamed."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from blindfold.core.errors import BlindfoldError, did_you_mean
+
+if TYPE_CHECKING:
+    import anndata
+    import pandas as pd
+
+_REMEDIES = {
+    errno.ENOSPC: "free some space on that disk and run again; nothing half-written was kept",
+    errno.EDQUOT: "your quota on that disk is used up: free some space and run again",
+    errno.EACCES: "give yourself write permission there, or run in another folder",
+    errno.EPERM: "give yourself write permission there, or run in another folder",
+    errno.EROFS: "the file system is read-only: run in another folder",
+    errno.ENOTDIR: "a file stands where a folder is needed: move it away",
+}
+
+
+@contextmanager
+def atomic(path: Path) -> Iterator[Path]:
+    """Yield a temporary path beside ``path`` that becomes ``path`` when the block succeeds.
+
+    Raises
+    ------
+    BlindfoldError
+        Where the disk is full or the folder cannot be written.
+    """
+    temporary = None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(
+            dir=path.parent, prefix=f".{path.name[:60]}.", suffix=".partial" + path.suffix
+        )
+        os.close(handle)
+        temporary = Path(name)
+        yield temporary
+        temporary.chmod(0o644)
+        os.replace(temporary, path)
+    except OSError as error:
+        if error.errno in _REMEDIES:
+            raise BlindfoldError(
+                f"cannot write: {os.strerror(error.errno)}", file=path, remedy=_REMEDIES[error.errno]
+            ) from error
+        raise
+    finally:
+        if temporary is not None:
+            temporary.unlink(missing_ok=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text file atomically."""
+    with atomic(path) as temporary:
+        temporary.write_text(text)
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write indented JSON atomically; NaN is not allowed."""
+    write_text(path, json.dumps(value, indent=2, allow_nan=False, default=str) + "\n")
+
+
+def read_json(path: Path) -> Any:
+    """Read JSON.
+
+    Raises
+    ------
+    BlindfoldError
+        Where the file is missing or is not JSON.
+    """
+    try:
+        return json.loads(path.read_text())
+    except FileNotFoundError as error:
+        raise BlindfoldError("file not found", file=path) from error
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise BlindfoldError(
+            "file is damaged", file=path, found=str(error), expected="JSON",
+            remedy="delete it and run again",
+        ) from error
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    """Read a YAML mapping.
+
+    Raises
+    ------
+    BlindfoldError
+        Where the file is missing, is not YAML or is not a mapping.
+    """
+    import yaml
+
+    try:
+        value = yaml.safe_load(path.read_text())
+    except FileNotFoundError as error:
+        raise BlindfoldError("file not found", file=path) from error
+    except yaml.YAMLError as error:
+        raise BlindfoldError("not valid YAML", file=path, found=str(error)) from error
+    if not isinstance(value, dict):
+        raise BlindfoldError(
+            "not a YAML mapping", file=path, found=type(value).__name__, expected="key: value lines"
+        )
+    return value
+
+
+def write_parquet(path: Path, table: pd.DataFrame) -> None:
+    """Write a table as parquet, atomically, without its index."""
+    with atomic(path) as temporary:
+        table.to_parquet(temporary, index=False)
+
+
+def write_csv(path: Path, table: pd.DataFrame) -> None:
+    """Write a table as CSV, atomically, without its index, values unrounded."""
+    with atomic(path) as temporary:
+        table.to_csv(temporary, index=False)
+
+
+def write_h5ad(path: Path, adata: anndata.AnnData) -> None:
+    """Write an AnnData atomically."""
+    with atomic(path) as temporary:
+        adata.write_h5ad(temporary, compression="gzip")
+
+
+def read_h5ad(path: Path) -> anndata.AnnData:
+    """Read an AnnData.
+
+    Raises
+    ------
+    BlindfoldError
+        Where the file is missing, truncated or no AnnData.
+    """
+    import anndata
+
+    if not path.is_file():
+        raise BlindfoldError("file not found", file=path, remedy="run the step that writes it")
+    try:
+        return anndata.read_h5ad(path)
+    except Exception as error:
+        raise BlindfoldError(
+            "cannot read the file: truncated, damaged or no AnnData",
+            file=path, found=f"{type(error).__name__}: {str(error).splitlines()[0]}",
+            expected="an .h5ad file", remedy="delete it and run the step that writes it again",
+        ) from error
+
+
+def sha256(path: Path) -> str:
+    """Return the SHA-256 of a file's bytes."""
+    with path.open("rb") as handle:
+        return hashlib.file_digest(handle, "sha256").hexdigest()
+
+
+def validate(model: Any, value: Any, file: Path | str) -> Any:
+    """Validate ``value`` with a pydantic model and tell the first problem in one message.
+
+    Raises
+    ------
+    BlindfoldError
+        With file, field, what was found, what was expected, and the nearest valid key.
+    """
+    from pydantic import ValidationError
+
+    try:
+        return model.model_validate(value)
+    except ValidationError as error:
+        problems = error.errors()
+        first = max(problems, key=lambda p: (p["type"] == "extra_forbidden", len(p["loc"])))
+        location = [part for part in first["loc"] if _is_key(part)]
+        field = ".".join(str(part) for part in location)
+        if first["type"] == "extra_forbidden":
+            known = _keys_at(model, location[:-1])
+            raise BlindfoldError(
+                f"unknown key {location[-1]!r}", file=file, field=field,
+                remedy=did_you_mean(str(location[-1]), known),
+            ) from error
+        missing = first["type"] == "missing"
+        same = [p["msg"] for p in problems if p["loc"][: len(location)] == tuple(location)]
+        raise BlindfoldError(
+            "required field is missing" if missing else "wrong value", file=file,
+            field=field or None, found=None if missing else repr(first["input"])[:200],
+            expected=" or ".join(dict.fromkeys(same)) or first["msg"],
+        ) from error
+
+
+def _is_key(part: str | int) -> bool:
+    """Tell keys and positions from the names of alternatives that pydantic puts among them."""
+    return isinstance(part, int) or (part.isidentifier() and part.islower() and part != "int")
+
+
+def _keys_at(model: Any, location: tuple[Any, ...]) -> set[str]:
+    """Return the valid keys of the (possibly nested) model at ``location``."""
+    from pydantic import BaseModel
+
+    for part in location:
+        field = model.model_fields.get(part) if isinstance(part, str) else None
+        nested = _models_in(field.annotation) if field is not None else []
+        model = nested[0] if nested else model
+    return set(model.model_fields) if issubclass(model, BaseModel) else set()
+
+
+def _models_in(annotation: Any) -> list[Any]:
+    """Return the pydantic models that a type annotation mentions."""
+    from typing import get_args
+
+    from pydantic import BaseModel
+
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return [annotation]
+    return [found for part in get_args(annotation) for found in _models_in(part)]

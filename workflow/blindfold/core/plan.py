@@ -1,0 +1,179 @@
+"""Which runs a configuration asks for. Every planned run must end as one record."""
+
+from __future__ import annotations
+
+import hashlib
+import zlib
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from blindfold.core import io
+from blindfold.core.cards import (
+    DatasetCard,
+    MethodCard,
+    dataset_card,
+    fill_params,
+    find_methods,
+    method_card,
+    method_folder,
+    split_variant,
+)
+from blindfold.core.config import Config, MethodEntry, check_config
+from blindfold.core.errors import BlindfoldError
+from blindfold.core.layout import REPOSITORY, Layout
+
+
+@dataclass(frozen=True)
+class PlannedMethod:
+    """A method entry of the configuration, resolved against its card."""
+
+    name: str
+    entry: MethodEntry
+    folder: Path
+    card: MethodCard
+    params: dict[str, Any]
+    code: str
+
+    def gpus(self, config: Config) -> int:
+        """Return the devices that each run asks for."""
+        if self.entry.gpus is not None:
+            return self.entry.gpus
+        return min(self.card.resources.gpus, config.limits.gpus)
+
+    def memory_gb(self, config: Config) -> float:
+        """Return the memory limit of a run, GiB."""
+        return self.entry.memory_gb or config.limits.memory_gb
+
+    def minutes(self, config: Config) -> float:
+        """Return the wall-clock limit of a run."""
+        return self.entry.minutes or config.limits.minutes
+
+
+@dataclass(frozen=True)
+class PlannedRun:
+    """One run: it must leave one record."""
+
+    dataset: str
+    method: str
+    k: str
+    seed: int
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A configuration with its cards and runs."""
+
+    config: Config
+    layout: Layout
+    datasets: dict[str, DatasetCard]
+    methods: dict[str, PlannedMethod]
+    runs: list[PlannedRun]
+
+
+def make_plan(config: Config) -> Plan:
+    """Resolve a configuration against the cards.
+
+    Raises
+    ------
+    BlindfoldError
+        For an unknown dataset, method, variant or parameter, or an impossible number of clusters.
+    """
+    datasets = {name: dataset_card(name) for name in config.datasets}
+    methods = {}
+    for entry in _entries(config):
+        if entry.name in methods:
+            raise BlindfoldError(f"method {entry.name!r} stands twice", field="methods")
+        methods[entry.name] = _resolve(entry, config)
+    runs = [
+        PlannedRun(dataset, name, k, seed)
+        for dataset, card in datasets.items()
+        for name, method in methods.items()
+        for k in expand_clusters(config, dataset, card)
+        for seed in range(1 if config.canary else method.entry.seeds or config.seeds)
+    ]
+    return Plan(config, results_of(config), datasets, methods, runs)
+
+
+def results_of(config: Config) -> Layout:
+    """Return the layout of a configuration's results, relative to the repository."""
+    return Layout(Path("results") / (config.name + "-canary" if config.canary else config.name))
+
+
+def _entries(config: Config) -> list[MethodEntry]:
+    """Return the method entries, with the random control always among them."""
+    if config.methods == "all":
+        return [MethodEntry(name=name) for name in find_methods(config.methods_path)]
+    entries = list(config.methods)
+    if not any(split_variant(entry.name)[0] == "random_labels" for entry in entries):
+        entries.insert(0, MethodEntry(name="random_labels"))
+    return entries
+
+
+def _resolve(entry: MethodEntry, config: Config) -> PlannedMethod:
+    name, variant = split_variant(entry.name)
+    folder = method_folder(name, config.methods_path)
+    card = method_card(folder)
+    params = fill_params(card, variant, entry.params, folder / "method.yaml")
+    return PlannedMethod(entry.name, entry, folder, card, params, code_hash(folder))
+
+
+def expand_clusters(config: Config, dataset: str, card: DatasetCard) -> list[str]:
+    """Return the values of ``<k>`` for one dataset.
+
+    Raises
+    ------
+    BlindfoldError
+        Where more clusters than cells are asked for.
+    """
+    wanted: list[str] = []
+    for k in config.clusters:
+        if k == "sweep":
+            wanted += [str(i) for i in range(2, 2 * (card.expected.classes or 10) + 1)]
+        else:
+            wanted.append(str(k))
+        if isinstance(k, int) and k > card.expected.cells:
+            raise BlindfoldError(
+                "more clusters than cells", field="clusters", found=k,
+                expected=f"2 to {card.expected.cells} for dataset {dataset!r}",
+            )
+    return list(dict.fromkeys(wanted))
+
+
+def code_hash(folder: Path) -> str:
+    """Return the hash of a method's code: its folder, and the shared code that runs it."""
+    shared = REPOSITORY / "methods"
+    files = [
+        *folder.rglob("*.py"), folder / "method.yaml",
+        *(shared / "shared").rglob("*.py"), *shared.glob("*.py"),
+    ]
+    digest = hashlib.sha256()
+    for path in sorted(set(files)):
+        digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
+    return digest.hexdigest()
+
+
+def derive_seed(benchmark: int, dataset: str, method: str, repeat: int) -> int:
+    """Return the independent seed of one job, the same for every K."""
+    import numpy as np
+
+    words = [benchmark, zlib.crc32(dataset.encode()), zlib.crc32(method.encode()), repeat]
+    return int(np.random.SeedSequence(words).generate_state(1)[0])
+
+
+def write_plan(plan: Plan) -> None:
+    """Write the resolved configuration and the planned runs."""
+    io.write_json(
+        plan.layout.plan,
+        {
+            "config": plan.config.model_dump(),
+            "runs": [asdict(run) for run in plan.runs],
+        },
+    )
+
+
+def read_plan(results: Path) -> Plan:
+    """Read the plan of a results folder back."""
+    path = Layout(results).plan
+    plan = make_plan(check_config(io.read_json(path)["config"], path))
+    return Plan(plan.config, Layout(results), plan.datasets, plan.methods, plan.runs)
