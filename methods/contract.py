@@ -1,4 +1,4 @@
-"""What a method receives and what it returns. Nothing here can carry a label, a class name or a path."""
+"""What a method receives and returns. Nothing here can carry a label, a class name or a path."""
 
 from __future__ import annotations
 

@@ -160,7 +160,9 @@ def find_methods(methods_path: list[str] | list[Path]) -> dict[str, Path]:
         folder = (REPOSITORY / entry).resolve()
         if not folder.is_dir():
             raise BlindfoldError(
-                "no such folder", file=folder, field="methods_path",
+                "no such folder",
+                file=folder,
+                field="methods_path",
                 remedy="relative paths count from the repository root",
             )
         for card in sorted(folder.glob("*/method.yaml")):
@@ -208,7 +210,9 @@ def method_folder(name: str, methods_path: list[str] | list[Path]) -> Path:
     return known[name]
 
 
-def fill_params(card: MethodCard, variant: str, changes: dict[str, Any], file: Path) -> dict[str, Any]:
+def fill_params(
+    card: MethodCard, variant: str, changes: dict[str, Any], file: Path
+) -> dict[str, Any]:
     """Return every parameter's value: default, then the variant's, then ``changes``.
 
     Raises
@@ -224,7 +228,9 @@ def fill_params(card: MethodCard, variant: str, changes: dict[str, Any], file: P
     for name, value in {**card.variants[variant], **changes}.items():
         if name not in values:
             raise BlindfoldError(
-                f"unknown parameter {name!r}", file=file, field="params",
+                f"unknown parameter {name!r}",
+                file=file,
+                field="params",
                 remedy=did_you_mean(name, values),
             )
         values[name] = _checked(name, card.parameters[name], value, file)
@@ -234,14 +240,17 @@ def fill_params(card: MethodCard, variant: str, changes: dict[str, Any], file: P
 def _checked(name: str, parameter: Parameter, value: Any, file: Path) -> Any:
     """Return ``value`` as the parameter's type, or raise."""
     kinds: dict[str, tuple[type, ...]] = {
-        "int": (int,), "float": (int, float), "bool": (bool,), "str": (str,),
+        "int": (int,),
+        "float": (int, float),
+        "bool": (bool,),
+        "str": (str,),
     }
     fits = isinstance(value, kinds[parameter.type]) and (
         parameter.type == "bool" or not isinstance(value, bool)
     )
     if value is None and parameter.default is None:
         return None
-    expected = parameter.type
+    expected: str = parameter.type
     if fits and parameter.choices is not None:
         fits, expected = value in parameter.choices, f"one of {parameter.choices}"
     if fits and parameter.range is not None:
@@ -250,6 +259,10 @@ def _checked(name: str, parameter: Parameter, value: Any, file: Path) -> Any:
         expected = f"{parameter.type} from {low} to {high}"
     if not fits:
         raise BlindfoldError(
-            "wrong parameter", file=file, field=f"params.{name}", found=repr(value), expected=expected
+            "wrong parameter",
+            file=file,
+            field=f"params.{name}",
+            found=repr(value),
+            expected=expected,
         )
     return float(value) if parameter.type == "float" else value

@@ -21,7 +21,9 @@ class Limits(Strict):
 
     minutes: float = Field(20, gt=0, description="wall-clock limit of one run")
     memory_gb: float = Field(6, gt=0, description="memory limit of one run's process tree, GiB")
-    gpus: int = Field(0, ge=0, description="most devices a run gets; methods that use none get none")
+    gpus: int = Field(
+        0, ge=0, description="most devices a run gets; methods that use none get none"
+    )
     allow_cpu: bool = Field(
         False, description="compute on the CPU where a device is leased but CUDA does not answer"
     )
@@ -96,7 +98,7 @@ def check_config(value: dict[str, Any], file: Path | str = "config.yaml") -> Con
 
 
 def read_config(paths: list[Path]) -> Config:
-    """Read configuration files; keys of later files replace those of earlier ones, as in Snakemake."""
+    """Read configuration files; keys of later files replace those of earlier ones."""
     merged: dict[str, Any] = {}
     for path in paths:
         merged = _merge(merged, io.read_yaml(path))

@@ -38,7 +38,9 @@ class BlindfoldError(Exception):
     ) -> None:
         lines = [what]
         parts = {"file": file, "field": field, "found": found, "expected": expected, "do": remedy}
-        lines += [f"  {name + ':':<10}{value}" for name, value in parts.items() if value is not None]
+        lines += [
+            f"  {name + ':':<10}{value}" for name, value in parts.items() if value is not None
+        ]
         super().__init__("\n".join(lines))
         self.what = what
 

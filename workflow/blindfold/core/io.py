@@ -51,7 +51,9 @@ def atomic(path: Path) -> Iterator[Path]:
     except OSError as error:
         if error.errno in _REMEDIES:
             raise BlindfoldError(
-                f"cannot write: {os.strerror(error.errno)}", file=path, remedy=_REMEDIES[error.errno]
+                f"cannot write: {os.strerror(error.errno)}",
+                file=path,
+                remedy=_REMEDIES[error.errno],
             ) from error
         raise
     finally:
@@ -84,7 +86,10 @@ def read_json(path: Path) -> Any:
         raise BlindfoldError("file not found", file=path) from error
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise BlindfoldError(
-            "file is damaged", file=path, found=str(error), expected="JSON",
+            "file is damaged",
+            file=path,
+            found=str(error),
+            expected="JSON",
             remedy="delete it and run again",
         ) from error
 
@@ -147,8 +152,10 @@ def read_h5ad(path: Path) -> anndata.AnnData:
     except Exception as error:
         raise BlindfoldError(
             "cannot read the file: truncated, damaged or no AnnData",
-            file=path, found=f"{type(error).__name__}: {str(error).splitlines()[0]}",
-            expected="an .h5ad file", remedy="delete it and run the step that writes it again",
+            file=path,
+            found=f"{type(error).__name__}: {str(error).splitlines()[0]}",
+            expected="an .h5ad file",
+            remedy="delete it and run the step that writes it again",
         ) from error
 
 
@@ -176,16 +183,20 @@ def validate(model: Any, value: Any, file: Path | str) -> Any:
         location = [part for part in first["loc"] if _is_key(part)]
         field = ".".join(str(part) for part in location)
         if first["type"] == "extra_forbidden":
-            known = _keys_at(model, location[:-1])
+            known = _keys_at(model, tuple(location[:-1]))
             raise BlindfoldError(
-                f"unknown key {location[-1]!r}", file=file, field=field,
+                f"unknown key {location[-1]!r}",
+                file=file,
+                field=field,
                 remedy=did_you_mean(str(location[-1]), known),
             ) from error
         missing = first["type"] == "missing"
         same = [p["msg"] for p in problems if p["loc"][: len(location)] == tuple(location)]
         raise BlindfoldError(
-            "required field is missing" if missing else "wrong value", file=file,
-            field=field or None, found=None if missing else repr(first["input"])[:200],
+            "required field is missing" if missing else "wrong value",
+            file=file,
+            field=field or None,
+            found=None if missing else repr(first["input"])[:200],
             expected=" or ".join(dict.fromkeys(same)) or first["msg"],
         ) from error
 

@@ -102,8 +102,10 @@ class Layout:
 
     def log(self, step: str, *names: str) -> Path:
         """Return the log of one job of a step."""
-        return self._at("logs", step, "_".join(names) + ".log") if names else self._at(
-            "logs", f"{step}.log"
+        return (
+            self._at("logs", step, "_".join(names) + ".log")
+            if names
+            else self._at("logs", f"{step}.log")
         )
 
 

@@ -134,7 +134,9 @@ def expand_clusters(config: Config, dataset: str, card: DatasetCard) -> list[str
             wanted.append(str(k))
         if isinstance(k, int) and k > card.expected.cells:
             raise BlindfoldError(
-                "more clusters than cells", field="clusters", found=k,
+                "more clusters than cells",
+                field="clusters",
+                found=k,
                 expected=f"2 to {card.expected.cells} for dataset {dataset!r}",
             )
     return list(dict.fromkeys(wanted))
@@ -144,8 +146,10 @@ def code_hash(folder: Path) -> str:
     """Return the hash of a method's code: its folder, and the shared code that runs it."""
     shared = REPOSITORY / "methods"
     files = [
-        *folder.rglob("*.py"), folder / "method.yaml",
-        *(shared / "shared").rglob("*.py"), *shared.glob("*.py"),
+        *folder.rglob("*.py"),
+        folder / "method.yaml",
+        *(shared / "shared").rglob("*.py"),
+        *shared.glob("*.py"),
     ]
     digest = hashlib.sha256()
     for path in sorted(set(files)):

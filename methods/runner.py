@@ -1,0 +1,274 @@
+"""The child process: reads one blinded dataset, runs one method, writes what it returned.
+
+``python -m methods.runner JOB.json`` is started by the supervisor in an empty working directory.
+The job file names the input, the method's folder and parameters; no label is in reach.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import hashlib
+import importlib.metadata
+import importlib.util
+import json
+import platform
+import signal
+import sys
+import time
+import traceback
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from methods.contract import Data, Job, Params, Result
+
+_VERSIONS = ("numpy", "scipy", "pandas", "scikit-learn", "anndata", "scanpy", "torch")
+
+
+class InvalidOutput(Exception):
+    """What the method returned breaks the contract."""
+
+
+def main(job_file: Path) -> int:
+    """Run the job and return the exit status; the reason of a failure goes to ``report.json``."""
+    _die_with_parent()
+    job = json.loads(job_file.read_text())
+    output = Path(job["output"])
+    report: dict[str, Any] = {"versions": versions(), "environment": environment_hash()}
+    try:
+        _arm(job)
+        data, cells = read_input(job)
+        report |= _run(job, data, cells, output)
+    except InvalidOutput as error:
+        report |= {"failure": "invalid", "reason": str(error)}
+    except MemoryError as error:
+        report |= {"failure": "oom", "reason": f"MemoryError: {error}"}
+    except Exception as error:
+        traceback.print_exc()
+        kind = "oom" if "out of memory" in str(error).lower() else "crash"
+        report |= {"failure": kind, "reason": f"{type(error).__name__}: {error}"[:2000]}
+    (output / "report.json").write_text(json.dumps(report, default=str))
+    return 1 if "failure" in report else 0
+
+
+def _run(job: dict[str, Any], data: Data, cells: list[str], output: Path) -> dict[str, Any]:
+    device = _device(job)
+    fit = load_entry(Path(job["folder"]), job["entry"])
+    settings = Job(device=device, progress=Printer(), **job["job"])
+    start = time.perf_counter()
+    result = fit(data, Params(**job["params"]), settings)
+    fit_s = time.perf_counter() - start - result.snapshot_s
+    write_result(result, cells, output)
+    return {
+        "fit_s": fit_s,
+        "snapshot_s": result.snapshot_s,
+        "device": device,
+        "peak_gpu_mb": _peak_gpu_mb(),
+        "notes": result.notes,
+    }
+
+
+def _arm(job: dict[str, Any]) -> None:
+    """Import what opens files in C, then install the tripwire."""
+    import anndata  # noqa: F401
+    import h5py  # noqa: F401
+    import pyarrow.parquet  # noqa: F401
+
+    if job["tripwire"] is not None:
+        from methods import tripwire
+
+        tripwire.install(job["protected"], job["allowed"], job["tripwire"])
+
+
+def read_input(job: dict[str, Any]) -> tuple[Data, list[str]]:
+    """Return what the method may see, and the anonymous cell names."""
+    import anndata
+    import numpy as np
+    import scipy.sparse as sp
+
+    adata = anndata.read_h5ad(job["input"])
+    facts = adata.uns.get("blindfold", {})
+    wants_place = "coordinates" in job["needs"]
+    wants_image = "image" in job["needs"]
+    batch = adata.obs["batch"].astype("category").cat.codes if "batch" in adata.obs else None
+    data = Data(
+        counts=sp.csr_matrix(adata.X, dtype=np.float32),
+        genes=adata.var_names.to_numpy(dtype=str),
+        coordinates=np.asarray(adata.obsm["spatial"], dtype=float) if wants_place else None,
+        pitch=float(facts["pitch"]) if wants_place and "pitch" in facts else None,
+        image=_read_image(job["image"]) if wants_image else None,
+        scale=float(facts["scale"]) if wants_image and "scale" in facts else None,
+        batch=None if batch is None else batch.to_numpy(dtype=int),
+    )
+    return data, list(adata.obs_names)
+
+
+def _read_image(path: str) -> Any:
+    import numpy as np
+    from PIL import Image
+
+    with Image.open(path) as image:
+        return np.asarray(image.convert("RGB"))
+
+
+def load_entry(folder: Path, entry: str) -> Any:
+    """Load ``module:function`` from a method's folder, wherever it lies."""
+    module, function = entry.split(":")
+    package = f"blindfold_method_{folder.name}"
+    parent = ModuleType(package)
+    parent.__path__ = [str(folder)]
+    sys.modules[package] = parent
+    spec = importlib.util.spec_from_file_location(f"{package}.{module}", folder / f"{module}.py")
+    if spec is None or spec.loader is None:
+        raise ImportError(f"cannot load {module}.py from the method's folder")
+    loaded = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = loaded
+    spec.loader.exec_module(loaded)
+    return getattr(loaded, function)
+
+
+def write_result(result: Result, cells: list[str], output: Path) -> None:
+    """Check and write clusters, embedding, imputed counts, snapshots and trace.
+
+    Raises
+    ------
+    InvalidOutput
+        Where a part has the wrong number of rows or values that are not finite.
+    """
+    import numpy as np
+    import pandas as pd
+
+    if not isinstance(result, Result):
+        raise InvalidOutput(f"fit returned {type(result).__name__}, not a Result")
+    clusters = as_partition(result.clusters, len(cells))
+    table = pd.DataFrame({"cell": cells, "cluster": clusters})
+    table.to_parquet(output / "clusters.parquet", index=False)
+    if result.embedding is not None:
+        np.save(output / "embedding.npy", _as_finite(result.embedding, "embedding", len(cells)))
+    if result.snapshots:
+        parts = [
+            pd.DataFrame({"epoch": epoch, "cell": cells, "cluster": as_partition(part, len(cells))})
+            for epoch, part in result.snapshots
+        ]
+        pd.concat(parts).to_parquet(output / "snapshots.parquet", index=False)
+    if result.trace:
+        pd.DataFrame(list(result.trace)).to_parquet(output / "trace.parquet", index=False)
+    if result.imputed is not None:
+        _write_imputed(result.imputed, cells, output)
+
+
+def _write_imputed(imputed: Any, cells: list[str], output: Path) -> None:
+    import anndata
+    import pandas as pd
+
+    values = _as_finite(imputed, "imputed", len(cells))
+    adata = anndata.AnnData(values, obs=pd.DataFrame(index=cells))
+    adata.write_h5ad(output / "imputed.h5ad", compression="gzip")
+
+
+def as_partition(clusters: Any, n_cells: int) -> Any:
+    """Return one int64 per cell.
+
+    Raises
+    ------
+    InvalidOutput
+        Where rows are missing, or values are not integers.
+    """
+    import numpy as np
+
+    values = np.asarray(clusters)
+    if values.shape != (n_cells,):
+        raise InvalidOutput(f"clusters has shape {values.shape}, expected ({n_cells},)")
+    if values.dtype.kind not in "iuf":
+        raise InvalidOutput(f"clusters has type {values.dtype}, expected integers")
+    if values.dtype.kind == "f" and not (np.isfinite(values) & (values == values.round())).all():
+        raise InvalidOutput("clusters has values that are NaN or no integers")
+    return values.astype(np.int64)
+
+
+def _as_finite(values: Any, what: str, n_cells: int) -> Any:
+    import numpy as np
+
+    array = np.asarray(values, dtype=np.float32)
+    if array.ndim != 2 or len(array) != n_cells:
+        raise InvalidOutput(f"{what} has shape {array.shape}, expected ({n_cells}, d)")
+    if not np.isfinite(array).all():
+        raise InvalidOutput(f"{what} has NaN or infinite values")
+    return array
+
+
+def _device(job: dict[str, Any]) -> str:
+    """Return ``cuda`` where a device was leased and answers.
+
+    Raises
+    ------
+    RuntimeError
+        Where a leased device does not answer and the CPU is not allowed instead.
+    """
+    if not job["lease"]:
+        return "cpu"
+    import torch
+
+    if torch.cuda.is_available():
+        return "cuda"
+    if job["allow_cpu"]:
+        return "cpu"
+    raise RuntimeError(
+        f"device {','.join(job['lease'])} is leased but CUDA does not answer; "
+        "set limits.allow_cpu: true to compute on the CPU instead"
+    )
+
+
+def _peak_gpu_mb() -> float | None:
+    torch = sys.modules.get("torch")
+    if torch is None or not torch.cuda.is_available():
+        return None
+    return float(torch.cuda.max_memory_reserved()) / 2**20
+
+
+class Printer:
+    """Prints progress with its rate and the time left, every ten seconds at most."""
+
+    def __init__(self, every: float = 10.0) -> None:
+        self.every = every
+        self.start = self.last = time.monotonic()
+
+    def __call__(self, done: int, total: int, loss: float) -> None:
+        """See `methods.contract.Progress`."""
+        now = time.monotonic()
+        if now - self.last < self.every and done != total:
+            return
+        self.last = now
+        rate = done / max(now - self.start, 1e-9)
+        left = (total - done) / max(rate, 1e-9)
+        text = f"epoch {done} of {total}, loss {loss:.5g}, {rate:.1f}/s, {left:.0f} s left"
+        print(text, flush=True)
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of Python and of the libraries that decide results."""
+    found = {"python": platform.python_version()}
+    for name in _VERSIONS:
+        try:
+            found[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def environment_hash() -> str:
+    """Return a hash of every installed distribution and its version."""
+    names = {
+        f"{d.metadata['Name']}=={d.version}".lower() for d in importlib.metadata.distributions()
+    }
+    return hashlib.sha256("\n".join(sorted(names)).encode()).hexdigest()
+
+
+def _die_with_parent() -> None:
+    """Ask Linux to end this process when its supervisor ends."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(1, signal.SIGKILL)
+
+
+if __name__ == "__main__":
+    sys.exit(main(Path(sys.argv[1])))

@@ -1,0 +1,134 @@
+"""What the child process gets: command, environment, job file; and what it reports."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from blindfold.core.cards import MethodCard
+from blindfold.core.layout import REPOSITORY
+from blindfold.run.request import Prepared, Request, interpreter
+from blindfold.run.sandbox import Protection, wrap
+
+WARM_NUMBA = Path(sys.prefix) / "numba-cache"
+"""Compiled kernels made at installation; each run gets a copy, so none can be tampered with."""
+
+_PASSED_ON = ("PATH", "LD_LIBRARY_PATH", "CUDA_HOME", "TZ")
+_THREADS = (
+    "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS",
+    "NUMBA_NUM_THREADS", "VECLIB_MAXIMUM_THREADS",
+)  # fmt: skip
+
+
+@contextmanager
+def pipe() -> Iterator[tuple[int, int]]:
+    """Yield reader and writer of the pipe through which the tripwire reports."""
+    reader, writer = os.pipe()
+    try:
+        yield reader, writer
+    finally:
+        for descriptor in (reader, writer):
+            with suppress(OSError):
+                os.close(descriptor)
+
+
+def environment(card: MethodCard, work: Path, devices: list[str]) -> dict[str, str]:
+    """Return the child's whole environment: nothing of the caller's but what is needed to start."""
+    threads = dict.fromkeys(_THREADS, str(card.resources.threads))
+    if WARM_NUMBA.is_dir():
+        shutil.copytree(WARM_NUMBA, work / "numba")
+    return {
+        **{name: os.environ[name] for name in _PASSED_ON if name in os.environ},
+        **threads,
+        "HOME": str(work / "home"),
+        "TMPDIR": str(work / "tmp"),
+        "NUMBA_CACHE_DIR": str(work / "numba"),
+        "MPLCONFIGDIR": str(work / "home"),
+        "PYTHONPATH": str(REPOSITORY),
+        "PYTHONSAFEPATH": "1",
+        "PYTHONHASHSEED": "0",
+        "PYTHONNOUSERSITE": "1",
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "PYTHONUNBUFFERED": "1",
+        "LANG": "C.UTF-8",
+        "CUBLAS_WORKSPACE_CONFIG": ":4096:8",
+        "CUDA_VISIBLE_DEVICES": ",".join(devices),
+    }
+
+
+def write_job(
+    prepared: Prepared,
+    work: Path,
+    devices: list[str],
+    covered: list[Path],
+    tripwire: int | None,
+) -> Path:
+    """Write the child's job file and return its path."""
+    request, card = prepared.request, prepared.card
+    inputs = [str(path) for path in inputs_of(request)]
+    job = {
+        "input": inputs[0],
+        "image": inputs[1],
+        "folder": str(prepared.folder.resolve()),
+        "entry": card.entry,
+        "needs": card.needs,
+        "params": prepared.params,
+        "job": {
+            "seed": request.seed,
+            "n_clusters": prepared.n_clusters,
+            "threads": card.resources.threads,
+            "snapshots": request.snapshots,
+        },
+        "lease": devices,
+        "allow_cpu": request.allow_cpu,
+        "output": str(work / "output"),
+        "tripwire": tripwire,
+        "protected": [str(path) for path in covered],
+        "allowed": [*inputs, str(work), str(prepared.folder.resolve())],
+    }
+    path = work / "job.json"
+    path.write_text(json.dumps(job))
+    return path
+
+
+def inputs_of(request: Request) -> tuple[Path, Path]:
+    """Return the paths of the blinded data and of the image that may lie beside it."""
+    path = request.input.resolve()
+    return path, path.parent / "image.png"
+
+
+def command(
+    prepared: Prepared,
+    job: Path,
+    work: Path,
+    guard: Protection,
+    covered: list[Path],
+    gpus: bool,
+) -> list[str]:
+    """Return the command line of the child, inside the sandbox where there is one."""
+    python = interpreter(prepared.card.environment)
+    bare = [str(python), "-m", "methods.runner", str(job)]
+    if guard != "bwrap":
+        return bare
+    readable = [REPOSITORY / "methods", prepared.folder.resolve(), *inputs_of(prepared.request)]
+    return wrap(bare, readable=readable, writable=work, covered=covered, gpus=gpus)
+
+
+def read_report(output: Path) -> dict[str, Any]:
+    """Return what the child reported of itself; empty where it died before."""
+    try:
+        report = json.loads((output / "report.json").read_text())
+    except (OSError, ValueError):
+        return {}
+    return report if isinstance(report, dict) else {}
+
+
+def log_tail(path: Path, characters: int = 2000) -> str:
+    """Return the end of a log."""
+    return path.read_text(errors="replace")[-characters:]

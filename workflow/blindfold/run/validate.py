@@ -1,0 +1,88 @@
+"""A run may be called ok only when its output is whole."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from blindfold.core.errors import BlindfoldError
+
+
+def read_cells(path: Path) -> tuple[list[str], bool]:
+    """Return the cell names of a blinded dataset and whether it has coordinates.
+
+    Raises
+    ------
+    BlindfoldError
+        Where the file is missing, truncated or not a blinded dataset.
+    """
+    import h5py
+
+    if not path.is_file():
+        raise BlindfoldError("file not found", file=path, remedy="run the steps prepare and blind")
+    try:
+        with h5py.File(path, "r") as file:
+            obs = file["obs"]
+            names = obs[obs.attrs["_index"]].asstr()[:]
+            file["X"]["data"][-1:]
+            return list(names), "spatial" in file.get("obsm", {})
+    except (OSError, KeyError, TypeError) as error:
+        raise BlindfoldError(
+            "cannot read the input: truncated, damaged or not a blinded dataset",
+            file=path,
+            found=str(error).splitlines()[0],
+            expected="input.h5ad as `blindfold blind` writes it",
+            remedy="delete it and run again",
+        ) from error
+
+
+def problem_with(folder: Path, cells: list[str]) -> str | None:
+    """Return what is wrong with a run's output, or None where it is whole.
+
+    Parameters
+    ----------
+    folder
+        Where ``clusters.parquet`` and perhaps ``embedding.npy`` lie.
+    cells
+        The names of the cells that were given to the method, in order.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    path = folder / "clusters.parquet"
+    if not path.is_file():
+        return "no clusters.parquet was written"
+    try:
+        table = pq.read_table(path)
+    except (OSError, pa.ArrowInvalid) as error:
+        return f"clusters.parquet cannot be read: {error}"
+    if table.column_names != ["cell", "cluster"]:
+        return f"clusters.parquet has columns {table.column_names}, expected cell, cluster"
+    clusters = table["cluster"]
+    if not pa.types.is_integer(clusters.type) or clusters.null_count:
+        return f"clusters are {clusters.type} with {clusters.null_count} missing, expected integers"
+    if table["cell"].to_pylist() != cells:
+        return f"clusters.parquet must hold each of the {len(cells)} cells once, in their order"
+    return _embedding_problem(folder / "embedding.npy", len(cells))
+
+
+def _embedding_problem(path: Path, n_cells: int) -> str | None:
+    import numpy as np
+
+    if not path.exists():
+        return None
+    try:
+        embedding: Any = np.load(path, allow_pickle=False)
+    except (OSError, ValueError) as error:
+        return f"embedding.npy cannot be read: {error}"
+    if embedding.ndim != 2 or len(embedding) != n_cells or not np.isfinite(embedding).all():
+        return f"embedding.npy has shape {embedding.shape}; expected {n_cells} finite rows"
+    return None
+
+
+def count_clusters(folder: Path) -> int:
+    """Return the number of distinct clusters of a valid run."""
+    import pyarrow.compute as pc
+    import pyarrow.parquet as pq
+
+    return int(pc.count_distinct(pq.read_table(folder / "clusters.parquet")["cluster"]).as_py())
