@@ -28,6 +28,17 @@ _REMEDIES = {
 }
 
 
+def explain_os_error(error: OSError, path: Path | None = None) -> BlindfoldError | None:
+    """Return the message for a full disk, a missing permission and the like, or None."""
+    if error.errno not in _REMEDIES:
+        return None
+    return BlindfoldError(
+        f"cannot write: {os.strerror(error.errno)}",
+        file=path or error.filename,
+        remedy=_REMEDIES[error.errno],
+    )
+
+
 @contextmanager
 def atomic(path: Path) -> Iterator[Path]:
     """Yield a temporary path beside ``path`` that becomes ``path`` when the block succeeds.
@@ -49,12 +60,9 @@ def atomic(path: Path) -> Iterator[Path]:
         temporary.chmod(0o644)
         os.replace(temporary, path)
     except OSError as error:
-        if error.errno in _REMEDIES:
-            raise BlindfoldError(
-                f"cannot write: {os.strerror(error.errno)}",
-                file=path,
-                remedy=_REMEDIES[error.errno],
-            ) from error
+        told = explain_os_error(error, path)
+        if told is not None:
+            raise told from error
         raise
     finally:
         if temporary is not None:

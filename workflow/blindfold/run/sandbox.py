@@ -52,6 +52,17 @@ def protection(wanted: str) -> Protection:
     return "tripwire"
 
 
+def describe(wanted: str) -> str:
+    """Say which protection ``sandbox: wanted`` gives on this machine, and why not a better one."""
+    kind = protection(wanted)
+    words = {
+        "bwrap": "bwrap (files by allow-list, no network) and tripwire",
+        "tripwire": f"tripwire only ({_bwrap_problem() if wanted == 'auto' else 'as configured'})",
+        "none": "none (as configured)",
+    }
+    return f"protection of method runs: {words[kind]}"
+
+
 @functools.cache
 def _bwrap_problem() -> str | None:
     """Return why bwrap does not work here, or None where it does."""

@@ -1,0 +1,277 @@
+"""The command line. Every step runs by hand with the code that the workflow's rules call.
+
+Imports stand inside the commands: ``blindfold run`` must start quickly and needs little.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from blindfold.core.errors import BlindfoldError
+from blindfold.core.io import explain_os_error
+from blindfold.core.layout import Layout
+from blindfold.core.log import setup
+
+app = typer.Typer(
+    help="A label-blind benchmark of graph neural clustering.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+Results = Annotated[Path, typer.Option(help="folder of a benchmark, such as results/demo")]
+Cache = Annotated[Path, typer.Option(help="folder of downloads")]
+ConfigFiles = Annotated[list[Path], typer.Option("--configfile", help="may be given several times")]
+
+
+@app.callback()
+def _options(
+    debug: Annotated[bool, typer.Option(help="show tracebacks")] = False,
+) -> None:
+    setup(verbose=debug)
+
+
+@app.command()
+def plan(
+    config: Annotated[str, typer.Option(help="a configuration as JSON")],
+    out: Annotated[Path, typer.Option(help="where plan.json is written")],
+) -> None:
+    """Write the resolved configuration and every planned run."""
+    from dataclasses import replace
+
+    from blindfold.core.config import check_config
+    from blindfold.core.plan import make_plan, write_plan
+
+    made = make_plan(check_config(json.loads(config)))
+    write_plan(replace(made, layout=Layout(out.parent)))
+
+
+@app.command()
+def fetch(
+    dataset: str,
+    cache: Cache = Path("data"),
+    mirror: Annotated[list[str] | None, typer.Option(help="folders or addresses")] = None,
+    offline: Annotated[bool, typer.Option(help="never ask a URL")] = False,
+) -> None:
+    """Make a dataset's raw files available, checksum-verified."""
+    from blindfold.fetch.fetch import fetch as step
+
+    print(step(dataset, cache, mirror or [], offline))
+
+
+@app.command()
+def prepare(
+    dataset: str,
+    results: Results,
+    cache: Cache = Path("data"),
+    permute_labels: Annotated[bool, typer.Option(help="for the canary alone")] = False,
+) -> None:
+    """Turn raw files into one standard AnnData with labels, in the vault."""
+    from blindfold.prepare.prepare import prepare as step
+
+    print(step(dataset, cache, Layout(results), permute_labels))
+
+
+@app.command()
+def blind(
+    dataset: str,
+    results: Results,
+    seed: Annotated[int, typer.Option(help="the benchmark's seed")] = 0,
+) -> None:
+    """Write what methods see, and hide the labels."""
+    from blindfold.blind.blind import blind as step
+
+    print(step(dataset, Layout(results), seed))
+
+
+@app.command()
+def run(
+    method: Annotated[str, typer.Option(help="name or name@variant")],
+    input: Annotated[Path, typer.Option(help="input.h5ad as `blindfold blind` writes it")],
+    seed: Annotated[int, typer.Option(help="the integer that the method gets")],
+    out: Annotated[Path, typer.Option(help="folder for run.json and the output")],
+    clusters: Annotated[str, typer.Option(help="an integer, truth or estimate")] = "truth",
+    repeat: Annotated[int, typer.Option(help="number of the repeat, for the record")] = 0,
+    params: Annotated[str, typer.Option(help="parameters as JSON")] = "{}",
+    methods_path: Annotated[list[str] | None, typer.Option(help="folders of methods")] = None,
+    minutes: Annotated[float, typer.Option(help="wall-clock limit")] = 20,
+    memory_gb: Annotated[float, typer.Option(help="memory limit, GiB")] = 6,
+    gpus: Annotated[int, typer.Option(help="devices to lease")] = 0,
+    allow_cpu: Annotated[bool, typer.Option(help="fall back to the CPU")] = False,
+    snapshots: Annotated[int, typer.Option(help="intermediate partitions to keep")] = 0,
+    sandbox: Annotated[str, typer.Option(help="auto, bwrap, tripwire or none")] = "auto",
+    cache: Cache = Path("data"),
+    attempt: Annotated[int, typer.Option(help="number of this attempt")] = 1,
+    last_attempt: Annotated[int, typer.Option(help="the last attempt that may follow")] = 1,
+) -> None:
+    """Run one method on one blinded dataset, isolated and limited, and record how it went."""
+    from blindfold.run.request import Request
+    from blindfold.run.run import run as step
+
+    try:
+        changes = json.loads(params)
+    except json.JSONDecodeError as error:
+        raise BlindfoldError("not JSON", field="--params", found=params) from error
+    request = Request(
+        method=method, input=input, out=out, seed=seed, clusters=clusters, repeat=repeat,
+        params=changes, methods_path=tuple(methods_path or ["methods"]), minutes=minutes,
+        memory_gb=memory_gb, gpus=gpus, allow_cpu=allow_cpu, snapshots=snapshots,
+        sandbox=sandbox, cache=cache, attempt=attempt, last_attempt=last_attempt,
+    )  # fmt: skip
+    raise typer.Exit(step(request))
+
+
+@app.command()
+def score(
+    dataset: str,
+    results: Results,
+    method: Annotated[str, typer.Option(help="name or name@variant, or oracle")],
+    run: Annotated[list[str] | None, typer.Option(help="K/seed, such as truth/0")] = None,
+    metric: Annotated[list[str] | None, typer.Option(help="metrics; all by default")] = None,
+) -> None:
+    """Score the runs of one method on one dataset against the hidden labels."""
+    from blindfold.score.oracle import oracle
+    from blindfold.score.score import score as step
+
+    if method == "oracle":
+        oracle(Layout(results), dataset, metric or "all")
+        return
+    runs = [(k, int(seed)) for k, seed in (word.split("/") for word in run or [])]
+    step(Layout(results), dataset, method, runs, metric or "all")
+
+
+@app.command()
+def compare(results: Results) -> None:
+    """Write rankings, statistics and every other table."""
+    from blindfold.compare.compare import compare as step
+    from blindfold.compare.provenance import provenance
+
+    step(Layout(results))
+    provenance(Layout(results))
+
+
+@app.command()
+def figures(results: Results) -> None:
+    """Draw every figure, each with the table it was drawn from."""
+    from blindfold.compare.figures import draw
+
+    draw(Layout(results))
+
+
+@app.command()
+def report(results: Results) -> None:
+    """Write the report, one page that works without a network."""
+    from blindfold.report.report import report as step
+
+    step(Layout(results))
+    print(Layout(results).report)
+
+
+@app.command()
+def finish(results: Results) -> None:
+    """Record runs that a scheduler killed, so that the workflow can go on without them."""
+    from blindfold.core.plan import read_plan
+    from blindfold.run.finish import finish as step
+
+    written = step(read_plan(results))
+    print("\n".join([*map(str, written), f"{len(written)} runs recorded as killed"]))
+
+
+@app.command()
+def canary(
+    configfile: ConfigFiles = [Path("config.yaml")],  # noqa: B006
+    cores: Annotated[str, typer.Option(help="cores for Snakemake")] = "all",
+) -> None:
+    """Permute the labels, run everything again, and check that no method noticed."""
+    from blindfold.blind.canary import canary as step
+
+    raise typer.Exit(step(configfile, cores))
+
+
+@app.command()
+def methods(
+    methods_path: Annotated[list[str] | None, typer.Option(help="folders of methods")] = None,
+) -> None:
+    """List the methods."""
+    from blindfold.catalogue import list_methods
+
+    list_methods(methods_path or ["methods"])
+
+
+@app.command()
+def datasets() -> None:
+    """List the datasets."""
+    from blindfold.catalogue import list_datasets
+
+    list_datasets()
+
+
+@app.command()
+def explain(
+    name: Annotated[str, typer.Argument(help="a method, a dataset or a metric")],
+    methods_path: Annotated[list[str] | None, typer.Option(help="folders of methods")] = None,
+) -> None:
+    """Print the card of a method, a dataset or a metric."""
+    from blindfold.catalogue import explain as step
+
+    step(name, methods_path or ["methods"])
+
+
+@app.command()
+def protection(
+    wanted: Annotated[str, typer.Option("--sandbox", help="as in the configuration")] = "auto",
+) -> None:
+    """Say which protection methods run under on this machine."""
+    from blindfold.run.sandbox import describe
+
+    print(describe(wanted))
+
+
+@app.command()
+def warm() -> None:
+    """Compile the kernels that methods use, so that runs start warm."""
+    from blindfold.run.warm import warm as step
+
+    print(step())
+
+
+@app.command()
+def unlock() -> None:
+    """Remove Snakemake's lock on this folder where no live process holds it."""
+    from blindfold.run.unlock import unlock as step
+
+    print(step(Path.cwd()))
+
+
+@app.command()
+def schemas() -> None:
+    """Write the JSON schemas of configuration, cards and run record for editors."""
+    from blindfold.schemas import write_schemas
+
+    for path in write_schemas():
+        print(path)
+
+
+def main() -> None:
+    """Run the command line: one message for a problem that a user can mend, no traceback."""
+    debug = "--debug" in sys.argv[1:]
+    sys.argv[1:] = [word for word in sys.argv[1:] if word != "--debug"]
+    try:
+        app(["--debug", *sys.argv[1:]] if debug else None)
+    except BlindfoldError as error:
+        if debug:
+            raise
+        sys.exit(f"error: {error}")
+    except OSError as error:
+        if debug or (told := explain_os_error(error)) is None:
+            raise
+        sys.exit(f"error: {told}")
+
+
+if __name__ == "__main__":
+    main()
