@@ -1,0 +1,1 @@
+"""Numerics shared by the methods; nothing here knows a label."""

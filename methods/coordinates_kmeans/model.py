@@ -1,0 +1,13 @@
+"""K-means on positions: the score of tissue geometry alone."""
+
+from __future__ import annotations
+
+from methods.contract import Data, Job, Params, Result
+from methods.shared.partition import kmeans_result
+
+
+def fit(data: Data, params: Params, job: Job) -> Result:
+    """Cluster spots by position."""
+    if data.coordinates is None:
+        raise ValueError("coordinates: none given; this control runs on spatial data only")
+    return kmeans_result(data.coordinates, job, params.n_starts)
