@@ -44,7 +44,7 @@ def _entry(value: Any) -> Any:
     return {"name": value} if isinstance(value, str) else value
 
 
-Method = Annotated[MethodEntry, BeforeValidator(_entry)]
+Method = Annotated[MethodEntry, BeforeValidator(_entry, json_schema_input_type=str | MethodEntry)]
 Clusters = Literal["truth", "estimate", "sweep"] | Annotated[int, Field(ge=2)]
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")]
 

@@ -24,6 +24,7 @@ _REMEDIES = {
     errno.EACCES: "give yourself write permission there, or run in another folder",
     errno.EPERM: "give yourself write permission there, or run in another folder",
     errno.EROFS: "the file system is read-only: run in another folder",
+    errno.EEXIST: "a file stands where a folder is needed: move it away",
     errno.ENOTDIR: "a file stands where a folder is needed: move it away",
 }
 

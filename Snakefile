@@ -1,0 +1,60 @@
+"""Blindfold: every step is a rule, every rule calls the command line. No logic lives here."""
+
+import json
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(workflow.basedir) / "workflow"))
+
+from snakemake.exceptions import WorkflowError
+
+from blindfold.core.config import check_config
+from blindfold.core.errors import BlindfoldError
+from blindfold.core.layout import fetched
+from blindfold.core.plan import derive_seed, make_plan
+
+
+configfile: "config.yaml"
+
+
+try:
+    PLAN = make_plan(check_config(config))
+except BlindfoldError as error:
+    raise WorkflowError(str(error)) from None
+CONFIG, AT = PLAN.config, PLAN.layout
+
+
+wildcard_constraints:
+    dataset="|".join(PLAN.datasets),
+    method="|".join([*PLAN.methods, "oracle"]),
+    k=r"truth|estimate|\d+",
+    seed=r"\d+",
+
+
+# What is done once per benchmark is too short for a queue.
+localrules:
+    all,
+    plan,
+    fetch,
+    prepare,
+    blind,
+    datasets,
+    runs,
+    compare,
+    figures,
+    report,
+
+
+rule all:
+    input:
+        AT.report,
+        AT.provenance,
+
+
+include: "workflow/rules/fetch.smk"
+include: "workflow/rules/prepare.smk"
+include: "workflow/rules/blind.smk"
+include: "workflow/rules/run.smk"
+include: "workflow/rules/score.smk"
+include: "workflow/rules/compare.smk"
+include: "workflow/rules/report.smk"

@@ -1,0 +1,100 @@
+from pathlib import Path
+
+import pytest
+
+from blindfold.core.cards import (
+    MethodCard,
+    fill_params,
+    find_methods,
+    method_card,
+    method_folder,
+    split_variant,
+)
+from blindfold.core.errors import BlindfoldError
+
+CARD = """
+title: T
+summary: S
+tasks: [clustering]
+modalities: [scrna]
+environment: main
+entry: model:fit
+parameters:
+  k: {type: int, default: 3, range: [1, 9], meaning: m}
+  mode: {type: str, default: a, choices: [a, b], meaning: m}
+  rate: {type: float, default: 0.5, meaning: m}
+variants: {described: {}, released: {mode: b}}
+resources: {memory_mb: {base: 1}, minutes: {base: 1}}
+fidelity: {paper: null}
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "method.yaml").write_text(CARD)
+    return tmp_path / "mine"
+
+
+def test_split_variant():
+    assert split_variant("sctag") == ("sctag", "described")
+    assert split_variant("sctag@released") == ("sctag", "released")
+
+
+def test_defaults_then_variant_then_changes(folder):
+    card = method_card(folder)
+    assert fill_params(card, "described", {}, folder) == {"k": 3, "mode": "a", "rate": 0.5}
+    assert fill_params(card, "released", {"k": 4}, folder) == {"k": 4, "mode": "b", "rate": 0.5}
+    assert fill_params(card, "described", {"rate": 1}, folder)["rate"] == 1.0
+
+
+@pytest.mark.parametrize(
+    ("variant", "changes", "word"),
+    [
+        ("relased", {}, "did you mean 'released'"),
+        ("described", {"kk": 1}, "unknown parameter 'kk'"),
+        ("described", {"k": 0}, "int from 1"),
+        ("described", {"k": 2.5}, "expected: int"),
+        ("described", {"k": True}, "params.k"),
+        ("described", {"mode": "c"}, "one of"),
+    ],
+)
+def test_wrong_parameters(folder, variant, changes, word):
+    with pytest.raises(BlindfoldError) as error:
+        fill_params(method_card(folder), variant, changes, folder / "method.yaml")
+    assert word in str(error.value)
+    assert "method.yaml" in str(error.value)
+
+
+@pytest.mark.parametrize("field", ["title", "entry", "resources", "fidelity"])
+def test_a_card_without_a_required_field_names_it(folder, field):
+    lines = [line for line in CARD.splitlines() if not line.startswith(field)]
+    (folder / "method.yaml").write_text("\n".join(lines))
+    with pytest.raises(BlindfoldError, match="required field is missing") as error:
+        method_card(folder)
+    assert field in str(error.value)
+    assert "method.yaml" in str(error.value)
+
+
+def test_a_variant_cannot_set_what_is_no_parameter(folder):
+    (folder / "method.yaml").write_text(CARD.replace("{mode: b}", "{mood: b}"))
+    with pytest.raises(BlindfoldError, match="mood"):
+        method_card(folder)
+
+
+def test_unknown_method_suggests_the_nearest(folder):
+    with pytest.raises(BlindfoldError, match="did you mean 'mine'"):
+        method_folder("mime", [folder.parent])
+
+
+def test_missing_folder_of_methods():
+    with pytest.raises(BlindfoldError, match="methods_path"):
+        find_methods(["no/such/folder"])
+
+
+def test_every_card_of_the_repository_is_valid():
+    for found in find_methods(["methods"]).values():
+        card = method_card(found)
+        assert isinstance(card, MethodCard)
+        for variant in card.variants:
+            fill_params(card, variant, {}, found)

@@ -1,0 +1,55 @@
+import pytest
+
+from blindfold.core.config import check_config, read_config
+from blindfold.core.errors import BlindfoldError
+
+GOOD = {"name": "a", "datasets": ["pbmc68k"], "methods": ["pca_kmeans"]}
+
+
+def test_strings_become_method_entries_and_defaults_are_filled():
+    config = check_config(GOOD)
+    assert config.methods[0].name == "pca_kmeans"
+    assert config.seeds == 3
+    assert config.limits.memory_gb == 6
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"seedz": 1}, ["unknown key 'seedz'", "did you mean 'seed'"]),
+        ({"limits": {"minute": 1}}, ["limits.minute", "did you mean 'minutes'"]),
+        ({"methods": [{"nam": "x"}]}, ["methods.0.nam", "did you mean 'name'"]),
+        ({"seeds": "many"}, ["field:    seeds", "'many'", "integer"]),
+        ({"clusters": [1]}, ["clusters.0", "greater than or equal to 2"]),
+        ({"datasets": ["a", "a"]}, ["each dataset once"]),
+        ({"name": "No Spaces"}, ["field:    name"]),
+        ({"sandbox": "jail"}, ["sandbox", "'jail'", "bwrap"]),
+    ],
+)
+def test_bad_values_name_file_field_found_and_expected(change, words):
+    with pytest.raises(BlindfoldError) as error:
+        check_config({**GOOD, **change}, "my.yaml")
+    for word in ["my.yaml", *words]:
+        assert word in str(error.value)
+
+
+def test_missing_field():
+    with pytest.raises(BlindfoldError, match="required field is missing") as error:
+        check_config({"name": "a", "datasets": ["x"]})
+    assert "methods" in str(error.value)
+
+
+def test_later_files_win_and_mappings_merge(tmp_path):
+    one, two = tmp_path / "one.yaml", tmp_path / "two.yaml"
+    one.write_text("name: a\ndatasets: [x]\nmethods: [m]\nlimits: {minutes: 5, gpus: 1}\n")
+    two.write_text("datasets: [y]\nlimits: {minutes: 7}\n")
+    config = read_config([one, two])
+    assert config.datasets == ["y"]
+    assert (config.limits.minutes, config.limits.gpus) == (7, 1)
+
+
+def test_broken_yaml_names_the_file(tmp_path):
+    path = tmp_path / "broken.yaml"
+    path.write_text("name: [")
+    with pytest.raises(BlindfoldError, match=r"not valid YAML[\s\S]*broken\.yaml"):
+        read_config([path])

@@ -1,0 +1,237 @@
+"""Every way a method can end, and what stands in its record."""
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pandas as pd
+import psutil
+import pytest
+
+from blindfold.core.errors import BlindfoldError
+from blindfold.run import record
+from blindfold.run.request import Request
+from blindfold.run.run import run
+from tests.conftest import REPOSITORY, needs_bwrap
+
+BAD = (str(REPOSITORY / "tests" / "bad_methods"),)
+
+
+def request(blinded: Path, method: str, **change) -> Request:
+    out = blinded.parents[2] / "runs" / "d" / method / "3" / "0"
+    return Request(
+        method=method, input=blinded, out=out, seed=5,
+        **{"clusters": "3", "methods_path": BAD, "sandbox": "tripwire", **change},
+    )  # fmt: skip
+
+
+def end(wanted: Request) -> dict:
+    assert run(wanted) == 0
+    return json.loads((wanted.out / "run.json").read_text())
+
+
+@pytest.mark.parametrize(
+    ("method", "change", "status", "word"),
+    [
+        ("misbehave", {}, "crash", "this method crashes"),
+        ("misbehave@leak", {"memory_gb": 0.5}, "oom", "0.5 GiB"),
+        ("misbehave@hang", {"minutes": 0.05}, "timeout", "0.05 minutes"),
+        ("misbehave@nan", {}, "invalid", "NaN"),
+        ("misbehave@short", {}, "invalid", "(10,)"),
+        ("misbehave@noisy", {}, "ok", None),
+        ("misbehave@forks", {}, "ok", None),
+    ],
+)
+def test_status_and_reason(blinded, method, change, status, word):
+    found = end(request(blinded, method, **change))
+    assert found["status"] == status
+    assert (word in found["reason"]) if word else found["reason"] is None
+    assert not psutil.Process().children(recursive=True)
+    folder = request(blinded, method).out
+    assert (folder / "clusters.parquet").exists() == (status == "ok")
+    assert not (folder / ".work").exists()
+
+
+@pytest.mark.parametrize("sandbox", ["tripwire", pytest.param("bwrap", marks=needs_bwrap)])
+@pytest.mark.parametrize(
+    "how", ["peek", "peek@os_open", "peek@mmap", "peek@h5py", "peek@pyarrow", "peek@symlink",
+            "peek@package"],
+)  # fmt: skip
+def test_opening_what_is_hidden_is_invalid(blinded, how, sandbox):
+    found = end(request(blinded, how, sandbox=sandbox))
+    assert found["status"] == "invalid"
+    assert found["reason"].startswith("opened ")
+    assert "vault" in found["reason"] or "scanpy" in found["reason"]
+    assert found["sandbox"] == sandbox
+
+
+def test_without_protection_a_cheat_gets_through(blinded):
+    """The canary, not the wall, has to find it: see tests/e2e."""
+    wanted = request(blinded, "nosy", sandbox="none")
+    assert end(wanted)["status"] == "ok"
+    assert pd.read_parquet(wanted.out / "clusters.parquet")["cluster"].nunique() == 2
+
+
+@needs_bwrap
+def test_the_wall_stands_without_the_bell(blinded, tmp_path):
+    """Inside bwrap the vault does not exist, whatever opens it."""
+    from blindfold.run.sandbox import wrap
+
+    work = tmp_path / "work"
+    (work / "cwd").mkdir(parents=True)
+    vault = blinded.parents[2] / "vault"
+    command = wrap(
+        ["ls", str(vault), str(blinded)], readable=[blinded], writable=work, covered=[], gpus=False
+    )
+    listing = subprocess.run(command, capture_output=True, text=True)
+    assert str(blinded) in listing.stdout
+    assert "No such file" in listing.stderr
+
+
+@needs_bwrap
+def test_no_network_in_the_sandbox(tmp_path):
+    from blindfold.run.sandbox import wrap
+
+    (tmp_path / "cwd").mkdir()
+    code = "import socket; socket.create_connection(('127.0.0.1', 9), 1)"
+    command = wrap(
+        [sys.executable, "-c", code], readable=[], writable=tmp_path, covered=[], gpus=False
+    )
+    failed = subprocess.run(command, capture_output=True, text=True)
+    assert failed.returncode != 0
+    interfaces = wrap(
+        ["cat", "/proc/net/dev"], readable=[], writable=tmp_path, covered=[], gpus=False
+    )
+    names = subprocess.run(interfaces, capture_output=True, text=True).stdout
+    assert "lo:" in names
+    assert "eth" not in names
+
+
+def test_the_record_is_whole(blinded):
+    found = end(request(blinded, "misbehave@noisy", repeat=2, params={"how": "noisy"}))
+    assert found["method"] == "misbehave"
+    assert found["variant"] == "noisy"
+    assert (found["k"], found["seed"], found["params"]["seed"]) == ("3", 2, 5)
+    assert found["n_clusters"] == 2
+    for name in ("wall_s", "cpu_s", "fit_s", "peak_rss_mb"):
+        assert found[name] > 0
+    assert set(found["hashes"]) == {"input", "code", "environment"}
+    assert all(found["hashes"].values())
+    assert found["device"] == "cpu"
+    assert found["lease"] == []
+    assert found["versions"]["python"]
+    assert found["started"] < found["ended"]
+
+
+@pytest.mark.parametrize("clusters", ["1", "61", "many", "0"])
+def test_an_impossible_k_is_refused(blinded, clusters):
+    with pytest.raises(BlindfoldError, match="impossible number of clusters") as error:
+        run(request(blinded, "misbehave", clusters=clusters))
+    assert "2 to 60" in str(error.value)
+
+
+def test_a_truncated_input_is_refused(blinded):
+    blinded.write_bytes(blinded.read_bytes()[:-2000])
+    with pytest.raises(BlindfoldError, match=r"truncated[\s\S]*input\.h5ad"):
+        run(request(blinded, "misbehave"))
+
+
+def test_a_changed_input_is_refused(blinded):
+    card = {"dataset": "d", "n_clusters": 2, "input_sha256": "0" * 64, "modality": "scrna"}
+    (blinded.parent / "card.json").write_text(json.dumps(card))
+    with pytest.raises(BlindfoldError, match="was changed"):
+        run(request(blinded, "misbehave"))
+
+
+def test_what_cannot_run_here_is_unavailable(blinded, tmp_path):
+    folder = tmp_path / "more" / "placed"
+    folder.mkdir(parents=True)
+    card = (REPOSITORY / "tests/bad_methods/nosy/method.yaml").read_text()
+    (folder / "method.yaml").write_text(card + "needs: [coordinates]\n")
+    found = end(request(blinded, "placed", methods_path=(str(folder.parent),)))
+    assert found["status"] == "unavailable"
+    assert "coordinates" in found["reason"]
+
+
+def test_no_device_is_unavailable_unless_the_cpu_is_allowed(blinded, monkeypatch):
+    monkeypatch.setenv("BLINDFOLD_GPUS", "")
+    found = end(request(blinded, "misbehave@noisy", gpus=1))
+    assert found["status"] == "unavailable"
+    found = end(request(blinded, "misbehave@noisy", gpus=1, allow_cpu=True))
+    assert (found["status"], found["device"], found["lease"]) == ("ok", "cpu", [])
+
+
+def test_out_of_memory_asks_for_another_attempt(blinded):
+    wanted = request(blinded, "misbehave@leak", memory_gb=0.4, attempt=1, last_attempt=2)
+    assert run(wanted) == os.EX_TEMPFAIL
+    assert not (wanted.out / "run.json").exists()
+
+
+def test_two_killed_attempts_become_a_killed_row(blinded):
+    wanted = request(blinded, "misbehave@noisy", attempt=3)
+    for attempt in (1, 2):
+        record.journal(wanted.out, attempt, "start")
+    found = end(wanted)
+    assert found["status"] == "killed"
+    assert "2 attempts" in found["reason"]
+
+
+def test_a_first_attempt_forgets_what_was_before(blinded):
+    wanted = request(blinded, "misbehave@noisy", attempt=2)
+    for attempt in (1, 2, 1):
+        record.journal(wanted.out, attempt, "start")
+    assert record.killed_attempts(wanted.out, 2) == 1
+    assert end(wanted)["status"] == "ok"
+
+
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_a_signal_leaves_no_record_and_no_process(blinded, number, status):
+    wanted = request(blinded, "misbehave@hang")
+    supervisor = start_hanging(wanted)
+    tree = psutil.Process(supervisor.pid).children(recursive=True)
+    supervisor.send_signal(number)
+    assert supervisor.wait(timeout=20) == status
+    assert not any(process.is_running() for process in tree)
+    assert not (wanted.out / "run.json").exists()
+    last = (wanted.out / "attempts.jsonl").read_text().splitlines()[-1]
+    assert json.loads(last)["event"] == "killed"
+
+
+def test_a_killed_supervisor_takes_its_child_along(blinded):
+    supervisor = start_hanging(request(blinded, "misbehave@hang"))
+    tree = psutil.Process(supervisor.pid).children(recursive=True)
+    supervisor.kill()
+    supervisor.wait()
+    wait_for(lambda: all(gone(process) for process in tree))
+
+
+def start_hanging(wanted: Request) -> subprocess.Popen:
+    """Start a supervisor by the command line and wait until its method hangs."""
+    command = [
+        sys.executable, "-m", "blindfold.cli", "run", "--method", wanted.method,
+        "--input", str(wanted.input), "--seed", "0", "--clusters", "3", "--out", str(wanted.out),
+        "--methods-path", BAD[0], "--sandbox", "tripwire",
+    ]  # fmt: skip
+    supervisor = subprocess.Popen(command, cwd=REPOSITORY)
+    wait_for(lambda: psutil.Process(supervisor.pid).children())
+    time.sleep(1.5)
+    return supervisor
+
+
+def gone(process: psutil.Process) -> bool:
+    """Tell whether a process ended; its zombie may wait for this test process, its new parent."""
+    with contextlib.suppress(ChildProcessError):
+        os.waitpid(process.pid, os.WNOHANG)
+    return not process.is_running()
+
+
+def wait_for(condition, seconds: float = 20) -> None:
+    end_at = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end_at
+        time.sleep(0.05)

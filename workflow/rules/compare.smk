@@ -1,0 +1,35 @@
+rule compare:
+    input:
+        AT.plan,
+        records=[AT.record(run.dataset, run.method, run.k, run.seed) for run in PLAN.runs],
+        scores=[
+            AT.scores(dataset, method)
+            for dataset in PLAN.datasets
+            for method in [*PLAN.methods, "oracle"]
+        ],
+    output:
+        directory(AT.tables),
+        AT.provenance,
+    params:
+        results=AT.root,
+    log:
+        AT.log("compare"),
+    conda:
+        "../../envs/main.yaml"
+    shell:
+        "blindfold compare --results {params.results} > {log} 2>&1"
+
+
+rule figures:
+    input:
+        AT.tables,
+    output:
+        directory(AT.figures),
+    params:
+        results=AT.root,
+    log:
+        AT.log("figures"),
+    conda:
+        "../../envs/main.yaml"
+    shell:
+        "blindfold figures --results {params.results} > {log} 2>&1"

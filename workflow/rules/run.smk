@@ -1,0 +1,54 @@
+def memory_gb(wildcards, attempt):
+    """The limit that the supervisor keeps: doubled with each attempt."""
+    return PLAN.methods[wildcards.method].memory_gb(CONFIG) * 2 ** (attempt - 1)
+
+
+def mem_mb(wildcards, attempt):
+    """What the scheduler is asked for: the run's limit, the supervisor's and Snakemake's own."""
+    return int(memory_gb(wildcards, attempt) * 1024) + 500
+
+
+rule run:
+    input:
+        data=AT.input("{dataset}"),
+        card=AT.card("{dataset}"),
+    output:
+        AT.record("{dataset}", "{method}", "{k}", "{seed}"),
+    params:
+        out=AT.run("{dataset}", "{method}", "{k}", "{seed}"),
+        seed=lambda wc: derive_seed(CONFIG.seed, wc.dataset, wc.method, int(wc.seed)),
+        changes=lambda wc: json.dumps(PLAN.methods[wc.method].entry.params),
+        code=lambda wc: PLAN.methods[wc.method].code,
+        gpus=lambda wc: PLAN.methods[wc.method].gpus(CONFIG),
+        methods_path=[f"--methods-path={place}" for place in CONFIG.methods_path],
+        allow_cpu="--allow-cpu" if CONFIG.limits.allow_cpu else "",
+        snapshots=CONFIG.snapshots,
+        sandbox=CONFIG.sandbox,
+        cache=CONFIG.cache,
+    threads: lambda wc: PLAN.methods[wc.method].card.resources.threads
+    # Limits are resources, not parameters: to raise them leaves finished runs as they are.
+    resources:
+        mem_mb=mem_mb,
+        memory_gb=lambda wc, attempt: str(memory_gb(wc, attempt)),
+        minutes=lambda wc: str(PLAN.methods[wc.method].minutes(CONFIG)),
+        # the supervisor's limit ends first, and leaves a record
+        runtime=lambda wc: int(PLAN.methods[wc.method].minutes(CONFIG)) + 5,
+        gpu=lambda wc: PLAN.methods[wc.method].gpus(CONFIG),
+        attempt=lambda wc, attempt: attempt,
+        last_attempt=1,
+    log:
+        AT.log("run", "{dataset}", "{method}", "{k}", "{seed}"),
+    conda:
+        "../../envs/main.yaml"
+    shell:
+        "blindfold run --method {wildcards.method} --input {input.data} --out {params.out} "
+        "--clusters {wildcards.k} --seed {params.seed} --repeat {wildcards.seed} "
+        "--params {params.changes:q} {params.methods_path:q} --minutes {resources.minutes} "
+        "--memory-gb {resources.memory_gb} --gpus {params.gpus} {params.allow_cpu} "
+        "--snapshots {params.snapshots} --sandbox {params.sandbox} --cache {params.cache:q} "
+        "--attempt {resources.attempt} --last-attempt {resources.last_attempt} > {log} 2>&1"
+
+
+rule runs:
+    input:
+        [AT.record(run.dataset, run.method, run.k, run.seed) for run in PLAN.runs],

@@ -1,0 +1,33 @@
+RUNS_OF = {}
+for planned in PLAN.runs:
+    RUNS_OF.setdefault((planned.dataset, planned.method), []).append(planned)
+
+
+def records(wildcards):
+    """The records of one method on one dataset; none for the oracle, which is the truth itself."""
+    runs = RUNS_OF.get((wildcards.dataset, wildcards.method), [])
+    return [AT.record(run.dataset, run.method, run.k, run.seed) for run in runs]
+
+
+rule score:
+    input:
+        records=records,
+        data=AT.input("{dataset}"),
+        card=AT.card("{dataset}"),
+        truth=AT.truth("{dataset}"),
+    output:
+        AT.scores("{dataset}", "{method}"),
+        AT.markers("{dataset}", "{method}"),
+    params:
+        results=AT.root,
+        runs=lambda wc: [
+            f"--run={run.k}/{run.seed}" for run in RUNS_OF.get((wc.dataset, wc.method), [])
+        ],
+        metrics=[] if CONFIG.metrics == "all" else [f"--metric={name}" for name in CONFIG.metrics],
+    log:
+        AT.log("score", "{dataset}", "{method}"),
+    conda:
+        "../../envs/main.yaml"
+    shell:
+        "blindfold score {wildcards.dataset} --results {params.results} "
+        "--method {wildcards.method} {params.runs} {params.metrics} > {log} 2>&1"
