@@ -1,0 +1,173 @@
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from blindfold.core import io
+from blindfold.core.errors import BlindfoldError
+from blindfold.score.catalogue import choose_metrics, explain_metric, find_metrics
+from blindfold.score.oracle import oracle
+from blindfold.score.score import score
+from tests.score.synthetic import CELLS, CLASSES
+
+RUNS = [("truth", 0), ("truth", 1), ("truth", 2)]
+
+
+def scores(plan, dataset="cells", method="sctag", metrics="all", runs=RUNS) -> pd.DataFrame:
+    score(plan.layout, dataset, method, runs, metrics)
+    return pd.read_parquet(plan.layout.scores(dataset, method))
+
+
+def test_one_row_per_run_and_metric(plan):
+    table = scores(plan)
+    assert list(table.columns) == [
+        "dataset",
+        "method",
+        "variant",
+        "k",
+        "seed",
+        "task",
+        "metric",
+        "value",
+        "status",
+    ]
+    assert len(table) == 3 * len(find_metrics())
+    failed = table[table["seed"] == 2]
+    assert set(failed["status"]) == {"oom"}
+    assert failed[failed["task"] != "cost"]["value"].isna().all()
+    assert failed.set_index("metric")["value"]["wall_s"] > 0
+    fine = table[(table["seed"] != 2) & (table["task"] != "cost")]
+    assert fine["value"].notna().all()
+
+
+def test_variant_stands_in_its_own_column(plan):
+    table = scores(plan, method="sctag@released", runs=[("truth", 0)])
+    assert set(table["method"]) == {"sctag"}
+    assert set(table["variant"]) == {"released"}
+
+
+def test_a_run_without_record_was_killed(plan):
+    table = scores(plan, method="ghost")
+    assert set(table["status"]) == {"killed"}
+    assert table["value"].isna().all()
+    assert pd.read_parquet(plan.layout.markers("cells", "ghost")).empty
+
+
+def test_unlabelled_cells_are_masked(plan):
+    before = scores(plan, metrics=["ari", "n_clusters"])
+    path = plan.layout.run("cells", "sctag", "truth", 0) / "clusters.parquet"
+    table = pd.read_parquet(path)
+    table.loc[:5, "cluster"] = np.arange(100, 106)
+    io.write_parquet(path, table)
+    after = scores(plan, metrics=["ari", "n_clusters"])
+    value = before.set_index(["seed", "metric"])["value"]
+    changed = after.set_index(["seed", "metric"])["value"]
+    assert changed[0, "ari"] == value[0, "ari"]
+    assert changed[0, "n_clusters"] == value[0, "n_clusters"] + 6
+
+
+def test_the_order_of_rows_does_not_matter(plan):
+    before = scores(plan)
+    path = plan.layout.run("cells", "sctag", "truth", 0) / "clusters.parquet"
+    io.write_parquet(path, pd.read_parquet(path)[::-1])
+    pd.testing.assert_frame_equal(before, scores(plan))
+
+
+@pytest.mark.parametrize("damage", ["missing", "twice", "unknown", "none", "truncated"])
+def test_damaged_clusters_are_an_error(plan, damage):
+    path = plan.layout.run("cells", "sctag", "truth", 0) / "clusters.parquet"
+    table = pd.read_parquet(path)
+    if damage == "missing":
+        table = table.iloc[1:]
+    if damage == "twice":
+        table = pd.concat([table, table.iloc[:1]])
+    if damage == "unknown":
+        table = pd.concat([table, pd.DataFrame({"cell": ["x"], "cluster": [0]})])
+    if damage == "none":
+        table = table.assign(cluster=table["cluster"].where(table.index > 0))
+    io.write_parquet(path, table)
+    if damage == "truncated":
+        path.write_bytes(path.read_bytes()[:100])
+    with pytest.raises(BlindfoldError, match=r"clusters\.parquet"):
+        scores(plan)
+    assert not plan.layout.scores("cells", "sctag").exists()
+
+
+def test_unlabelled_datasets_get_label_free_metrics_only(plan):
+    truth = pd.read_parquet(plan.layout.truth("cells"))[["cell", "original"]]
+    io.write_parquet(plan.layout.truth("cells"), truth)
+    table = scores(plan)
+    assert set(table[table["task"] != "cost"]["metric"]) == {"n_clusters"}
+    markers = pd.read_parquet(plan.layout.markers("cells", "sctag"))
+    assert set(markers["matched_class"]) == {""}
+    assert len(markers)
+    oracle(plan.layout, "cells", "all")
+    assert pd.read_parquet(plan.layout.scores("cells", "oracle")).empty
+
+
+def test_markers_name_clusters_and_classes(plan):
+    scores(plan)
+    table = pd.read_parquet(plan.layout.markers("cells", "sctag"))
+    assert set(table["seed"]) == {0, 1}
+    assert set(table["group"]) == set("01234")
+    assert set(table["matched_class"]) == set(CLASSES)
+
+
+def test_oracle_is_the_upper_bound(plan):
+    oracle(plan.layout, "cells", "all")
+    table = pd.read_parquet(plan.layout.scores("cells", "oracle")).set_index("metric")
+    assert set(table["k"]) == {"truth"}
+    assert "cost" not in set(table["task"])
+    values = table["value"].drop("n_clusters")
+    assert values.to_numpy() == pytest.approx(np.ones(len(values)))
+    assert table["value"]["n_clusters"] == len(CLASSES)
+    markers = pd.read_parquet(plan.layout.markers("cells", "oracle"))
+    assert set(markers["group"]) == set(CLASSES)
+
+
+def test_same_input_same_bytes(plan):
+    scores(plan)
+    paths = [plan.layout.scores("cells", "sctag"), plan.layout.markers("cells", "sctag")]
+    first = [path.read_bytes() for path in paths]
+    shutil.rmtree(plan.layout.root / "scores")
+    scores(plan)
+    assert [path.read_bytes() for path in paths] == first
+
+
+def test_input_of_other_cells_is_an_error(plan):
+    data = io.read_h5ad(plan.layout.input("cells"))
+    io.write_h5ad(plan.layout.input("cells"), data[::-1].copy())
+    with pytest.raises(BlindfoldError, match="obs_names"):
+        scores(plan)
+    assert data.n_obs == CELLS
+
+
+def test_unknown_metric_suggests_the_nearest():
+    with pytest.raises(BlindfoldError, match="did you mean 'ari'"):
+        choose_metrics(["arii"])
+    names = [metric.name for metric in choose_metrics(["ari"])]
+    assert "ari" in names
+    assert "wall_s" in names
+    assert "nmi" not in names
+
+
+def test_every_metric_explains_itself():
+    for name in find_metrics():
+        told = explain_metric(name)
+        assert told["definition"]
+        assert told["title"]
+    assert explain_metric("ari")["range"] == "-0.5 to 1"
+
+
+def test_the_catalogue_is_light():
+    code = (
+        "import sys; from blindfold.score.catalogue import find_metrics; find_metrics();"
+        "print([m for m in ('scanpy', 'sklearn', 'scipy', 'pandas', 'torch') if m in sys.modules])"
+    )
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert out.stdout.strip() == "[]"

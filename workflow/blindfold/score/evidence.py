@@ -1,0 +1,99 @@
+"""What metrics are computed from. The names here are the argument names of metric functions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from blindfold.score.markers import find_markers, gene_lists
+from blindfold.score.matching import match
+from blindfold.score.metric import Metric
+from blindfold.score.truth import Truth
+
+if TYPE_CHECKING:
+    import anndata
+    import pandas as pd
+
+
+class Reference:
+    """What all runs on one dataset are compared with.
+
+    Parameters
+    ----------
+    truth
+        The hidden classes.
+    expression
+        N cells x genes, log-normalised.
+    """
+
+    def __init__(self, truth: Truth, expression: anndata.AnnData) -> None:
+        self.truth = truth
+        self.mask = truth.labelled if truth.known else np.ones(len(truth.cells), dtype=bool)
+        self.expression = expression[self.mask].copy()
+
+    @cached_property
+    def markers(self) -> pd.DataFrame:
+        """Differential expression of the true classes."""
+        return find_markers(self.expression, self.truth.codes)
+
+
+@dataclass
+class Evidence:
+    """One partition beside its reference. Labelled cells only, except in ``partition``.
+
+    Parameters
+    ----------
+    reference
+        The hidden side of the dataset.
+    partition
+        N codes from 0, every cell.
+    record
+        The run's record.
+    """
+
+    reference: Reference
+    partition: np.ndarray
+    record: dict[str, Any]
+
+    @property
+    def truth(self) -> np.ndarray:
+        """Class code of each labelled cell."""
+        return self.reference.truth.codes
+
+    @cached_property
+    def clusters(self) -> np.ndarray:
+        """Cluster code of each labelled cell; of every cell where nothing is labelled."""
+        return self.partition[self.reference.mask]
+
+    @cached_property
+    def matching(self) -> dict[int, int]:
+        """Class of each matched cluster; empty where nothing is labelled."""
+        return match(self.truth, self.clusters) if self.reference.truth.known else {}
+
+    @cached_property
+    def markers(self) -> pd.DataFrame:
+        """Differential expression of the clusters, see `find_markers`."""
+        return find_markers(self.reference.expression, self.clusters)
+
+    @property
+    def cluster_markers(self) -> dict[int, list[str]]:
+        """Marker genes of each cluster."""
+        return gene_lists(self.markers, np.unique(self.clusters))
+
+    @property
+    def truth_markers(self) -> dict[int, list[str]]:
+        """Marker genes of each class."""
+        return gene_lists(self.reference.markers, np.unique(self.truth))
+
+
+def applicable(metrics: list[Metric], labelled: bool) -> list[Metric]:
+    """Return the metrics that a dataset allows: label-free ones where nothing is labelled."""
+    return [metric for metric in metrics if labelled or metric.label_free]
+
+
+def evaluate(metric: Metric, evidence: Evidence) -> float:
+    """Compute a metric: give its function what its arguments name."""
+    return float(metric.function(**{name: getattr(evidence, name) for name in metric.needs}))

@@ -1,0 +1,106 @@
+"""Score the runs of one method on one dataset against the hidden labels."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from blindfold.core import io
+from blindfold.core.cards import split_variant
+from blindfold.core.layout import Layout
+from blindfold.core.log import track
+from blindfold.score.catalogue import choose_metrics
+from blindfold.score.evidence import Evidence, Reference, applicable, evaluate
+from blindfold.score.metric import Metric
+from blindfold.score.read import read_expression, read_partition, read_record
+from blindfold.score.tables import empty_markers, marker_table, score_table
+from blindfold.score.truth import Truth, read_truth
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def score(
+    results: Layout,
+    dataset: str,
+    method: str,
+    runs: list[tuple[str, int]],
+    metrics: str | list[str] = "all",
+) -> None:
+    """Write the metric values and the markers of one method's runs on one dataset.
+
+    Every run leaves one row per metric; those of a run that did not end ``ok`` are NaN, but
+    for the cost that was measured, and carry its status. Unlabelled cells are masked.
+
+    Parameters
+    ----------
+    results
+        The benchmark's files.
+    dataset, method
+        Names; the method as in paths, such as ``sctag@released``.
+    runs
+        Pairs of ``<k>`` and ``<seed>``: every planned run.
+    metrics
+        Names of metrics, or ``"all"``.
+
+    Raises
+    ------
+    BlindfoldError
+        For an unknown metric, a damaged file, or clusters that lack a cell.
+    """
+    truth = read_truth(results, dataset)
+    chosen = applicable(choose_metrics(metrics), truth.known)
+    reference: Reference | None = None
+    values, markers = [], []
+    for k, seed in track(runs, f"score {dataset} {method}"):
+        record = read_record(results, dataset, method, k, seed)
+        key = _key(dataset, method, k, seed)
+        if record["status"] != "ok":
+            values += _failed(key, chosen, record)
+            continue
+        reference = reference or open_reference(results, dataset, truth)
+        path = results.run(dataset, method, k, seed) / "clusters.parquet"
+        partition, names = read_partition(path, truth.cells)
+        evidence = Evidence(reference, partition, record)
+        values += score_rows(key, chosen, evidence)
+        markers.append(marker_table(key, evidence, names))
+    io.write_parquet(results.scores(dataset, method), score_table(values))
+    io.write_parquet(results.markers(dataset, method), _join(markers))
+
+
+def open_reference(results: Layout, dataset: str, truth: Truth) -> Reference:
+    """Read the expression that markers are found in."""
+    return Reference(truth, read_expression(results.input(dataset), truth.cells))
+
+
+def score_rows(
+    key: dict[str, Any], metrics: list[Metric], evidence: Evidence
+) -> list[dict[str, Any]]:
+    """Return one row per metric of a run that ended ``ok``."""
+    return [_row(key, metric, evaluate(metric, evidence), "ok") for metric in metrics]
+
+
+def _failed(
+    key: dict[str, Any], metrics: list[Metric], record: dict[str, Any]
+) -> list[dict[str, Any]]:
+    """Return one row per metric of a run without a result; what it cost is still known."""
+    rows = []
+    for metric in metrics:
+        value = metric.function(record) if metric.task == "cost" else float("nan")
+        rows.append(_row(key, metric, value, record["status"]))
+    return rows
+
+
+def _row(key: dict[str, Any], metric: Metric, value: float, status: str) -> dict[str, Any]:
+    return {**key, "task": metric.task, "metric": metric.name, "value": value, "status": status}
+
+
+def _key(dataset: str, method: str, k: str, seed: int) -> dict[str, Any]:
+    name, variant = split_variant(method)
+    return {"dataset": dataset, "method": name, "variant": variant, "k": str(k), "seed": int(seed)}
+
+
+def _join(tables: list[pd.DataFrame]) -> pd.DataFrame:
+    import pandas as pd
+
+    filled = [table for table in tables if len(table)]
+    return pd.concat(filled, ignore_index=True) if filled else empty_markers()
