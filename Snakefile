@@ -14,7 +14,7 @@ from blindfold.core.layout import fetched
 from blindfold.core.plan import derive_seed, make_plan
 
 
-configfile: "config.yaml"
+configfile: Path(workflow.basedir) / "config.yaml"
 
 
 try:
@@ -39,6 +39,7 @@ localrules:
     prepare,
     blind,
     datasets,
+    all_scores,
     runs,
     compare,
     figures,

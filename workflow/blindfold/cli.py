@@ -184,7 +184,7 @@ def finish(results: Results) -> None:
 
 @app.command()
 def canary(
-    configfile: ConfigFiles = [Path("config.yaml")],  # noqa: B006
+    configfile: ConfigFiles = [],  # noqa: B006
     cores: Annotated[str, typer.Option(help="cores for Snakemake")] = "all",
 ) -> None:
     """Permute the labels, run everything again, and check that no method noticed."""

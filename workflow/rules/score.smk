@@ -31,3 +31,12 @@ rule score:
     shell:
         "blindfold score {wildcards.dataset} --results {params.results} "
         "--method {wildcards.method} {params.runs} {params.metrics} > {log} 2>&1"
+
+
+rule all_scores:
+    input:
+        [
+            AT.scores(dataset, method)
+            for dataset in PLAN.datasets
+            for method in [*PLAN.methods, "oracle"]
+        ],

@@ -29,7 +29,7 @@ def canary(configfiles: list[Path], cores: str) -> int:
     Parameters
     ----------
     configfiles
-        As for Snakemake; later ones win.
+        As for Snakemake: they extend config.yaml, later ones win.
     cores
         Cores for Snakemake.
 
@@ -38,7 +38,7 @@ def canary(configfiles: list[Path], cores: str) -> int:
     int
         0 where nothing differs, 1 where a method has seen the labels.
     """
-    config = read_config(configfiles)
+    config = read_config([REPOSITORY / "config.yaml", *configfiles])
     plan = make_plan(Config.model_validate({**config.model_dump(), "canary": True}))
     for extra in ([], ["--config", "canary=True"]):
         _snakemake(configfiles, cores, extra)
@@ -56,11 +56,11 @@ def canary(configfiles: list[Path], cores: str) -> int:
 
 def _snakemake(configfiles: list[Path], cores: str, extra: list[str]) -> None:
     command = [
-        sys.executable, "-m", "snakemake", "runs", "--cores", cores, "--rerun-incomplete",
-        "--quiet", "rules", "host", "reason",
+        sys.executable, "-m", "snakemake", "runs", "--snakefile", str(REPOSITORY / "Snakefile"),
+        "--cores", cores, "--rerun-incomplete", "--quiet", "rules", "host", "reason",
         "--configfile", *map(str, (path.resolve() for path in configfiles)), *extra,
     ]  # fmt: skip
-    subprocess.run(command, cwd=REPOSITORY, check=True)
+    subprocess.run(command, check=True)
 
 
 def compare(real: Layout, plan: Plan) -> Iterator[Finding]:

@@ -1,0 +1,161 @@
+"""The main job from raw files to report."""
+
+import json
+import os
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pandas as pd
+import psutil
+import pytest
+from pandas.testing import assert_frame_equal
+
+from blindfold.core.config import read_config
+from blindfold.core.plan import make_plan
+from tests.conftest import REPOSITORY
+from tests.e2e.conftest import TEST_CONFIG, Workflow, clusters, environment, scores
+
+pytestmark = pytest.mark.slow
+
+
+def results_of(made: Workflow, name: str = "test") -> Path:
+    return made.folder / "results" / name
+
+
+def records(results: Path) -> list[dict]:
+    return [json.loads(path.read_text()) for path in results.glob("runs/*/*/*/*/run.json")]
+
+
+def test_every_planned_run_has_a_record(finished):
+    plan = make_plan(read_config([REPOSITORY / "config.yaml", TEST_CONFIG]))
+    found = records(results_of(finished))
+    assert len(found) == len(plan.runs)
+    assert {record["status"] for record in found} == {"ok", "unavailable"}
+    assert all(record["reason"] for record in found if record["status"] == "unavailable")
+
+
+def test_tables_figures_and_report_are_there(finished):
+    results = results_of(finished)
+    for name in ("ranking.csv", "deg.csv", "runs.csv", "summary.csv", "cost.csv"):
+        assert len(pd.read_csv(results / "tables" / name))
+    assert (results / "provenance.json").exists()
+    figures = sorted(results.glob("figures/*.pdf"))
+    assert len(figures) >= 8
+    for path in figures:
+        for suffix in (".png", ".svg", ".csv"):
+            assert path.with_suffix(suffix).stat().st_size > 0
+    page = (results / "report" / "index.html").read_text()
+    assert "pbmc68k" in page
+    assert 'src="http' not in page
+
+
+def test_the_inputs_carry_no_label(finished):
+    import anndata
+
+    for path in results_of(finished).glob("datasets/*/input.h5ad"):
+        adata = anndata.read_h5ad(path)
+        assert set(adata.obs.columns) <= {"batch"}
+        assert set(adata.obsm) <= {"spatial"}
+        assert set(adata.uns) <= {"blindfold"}
+        assert not adata.layers
+        assert adata.raw is None
+        assert adata.obs_names[0] == "c0000001"
+
+
+def test_nothing_is_done_twice(finished):
+    began = time.monotonic()
+    output = finished.snakemake("--configfile", str(TEST_CONFIG))
+    assert "Nothing to be done" in output
+    assert time.monotonic() - began < 30
+
+
+def test_the_same_configuration_gives_the_same_bytes(finished, workflow):
+    workflow.snakemake("all_scores", "--configfile", str(TEST_CONFIG))
+    one, two = results_of(finished), results_of(workflow)
+    assert clusters(one) == clusters(two)
+    assert len(clusters(one)) > 20
+    assert_frame_equal(scores(one), scores(two), check_exact=True)
+
+
+def test_another_seed_gives_other_clusters(finished, workflow):
+    extra = workflow.config(
+        "seed", "seed: 1\nseeds: 1\ndatasets: [pbmc68k]\nmethods: [random_labels, pca_kmeans]\n"
+    )
+    workflow.snakemake("runs", "--configfile", str(TEST_CONFIG), extra)
+    one, two = clusters(results_of(finished)), clusters(results_of(workflow))
+    random = "runs/pbmc68k/random_labels/truth/0/clusters.parquet"
+    assert one[random] != two[random]
+
+
+def test_killed_in_the_middle_then_the_same_in_the_end(finished, workflow):
+    command = workflow.command("--configfile", str(TEST_CONFIG))
+    running = subprocess.Popen(
+        command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environment()
+    )
+    results = results_of(workflow)
+    deadline = time.monotonic() + 300
+    while len(records(results)) < 6 and time.monotonic() < deadline:
+        time.sleep(0.2)
+    tree = [psutil.Process(running.pid), *psutil.Process(running.pid).children(recursive=True)]
+    for process in tree:
+        try:
+            process.send_signal(signal.SIGKILL)
+        except psutil.NoSuchProcess:
+            continue
+    running.wait()
+    assert any((workflow.folder / ".snakemake" / "locks").iterdir())
+    time.sleep(1)
+    assert "removed a stale lock" in workflow.blindfold("unlock").stdout
+    workflow.snakemake("all_scores", "--configfile", str(TEST_CONFIG))
+    one, two = results_of(finished), results
+    assert clusters(one) == clusters(two)
+    assert_frame_equal(scores(one), scores(two), check_exact=True)
+    assert not list(results.rglob("*.partial*"))
+    assert not list(results.rglob(".work"))
+
+
+def test_the_canary_sings_and_a_cheat_is_caught(workflow):
+    bad = REPOSITORY / "tests" / "bad_methods"
+    cheat = workflow.config(
+        "cheat",
+        f"name: cheat\ndatasets: [pbmc68k]\nmethods: [pca_kmeans, nosy]\nseeds: 1\n"
+        f"sandbox: none\nmethods_path: [methods, {bad}]\n",
+    )
+    done = workflow.blindfold("canary", "--configfile", cheat, "--cores", "2")
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert "LEAK  nosy on pbmc68k" in done.stdout
+    assert "LEAK  pca_kmeans" not in done.stdout
+    assert "LEAK  input" not in done.stdout
+
+
+def test_no_method_sees_the_labels(workflow):
+    one_seed = workflow.config("one", "seeds: 1\n")
+    done = workflow.blindfold(
+        "canary", "--configfile", str(TEST_CONFIG), "--configfile", one_seed, "--cores", "2"
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    found = pd.read_csv(results_of(workflow, "test-canary") / "canary.csv")
+    assert found.same.all()
+    assert len(found) > 20
+
+
+def test_planning_is_quick(workflow):
+    began = time.monotonic()
+    workflow.snakemake("-n", "-q", "all")
+    assert time.monotonic() - began < 10
+
+
+def test_a_checker_of_the_design_agrees(finished):
+    checker = Path(
+        os.environ.get("BLINDFOLD_CHECKER", REPOSITORY.parent / "shared" / "checks" / "outputs.py")
+    )
+    if not checker.exists():
+        pytest.skip(f"no checker at {checker} (BLINDFOLD_CHECKER)")
+    import sys
+
+    done = subprocess.run(
+        [sys.executable, str(checker), str(results_of(finished))], capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stdout

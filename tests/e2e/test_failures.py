@@ -1,0 +1,106 @@
+"""No failure can hide: every kind of it becomes a row, and the workflow ends well."""
+
+import json
+
+import pandas as pd
+import pytest
+
+from tests.conftest import REPOSITORY
+
+pytestmark = pytest.mark.slow
+BAD = REPOSITORY / "tests" / "bad_methods"
+EXPECTED = {
+    "misbehave": "crash",
+    "misbehave@leak": "oom",
+    "misbehave@hang": "timeout",
+    "misbehave@nan": "invalid",
+    "misbehave@short": "invalid",
+    "misbehave@noisy": "ok",
+    "misbehave@forks": "ok",
+    "peek": "invalid",
+    "peek@os_open": "invalid",
+    "peek@mmap": "invalid",
+    "peek@h5py": "invalid",
+    "peek@pyarrow": "invalid",
+    "peek@symlink": "invalid",
+    "peek@package": "invalid",
+    "pca_kmeans": "ok",
+}
+
+
+def test_every_failure_is_a_row(workflow):
+    methods = "\n".join(f"  - '{name}'" for name in EXPECTED)
+    config = workflow.config(
+        "bad",
+        f"name: bad\ndatasets: [pbmc68k]\nmethods:\n{methods}\nseeds: 1\n"
+        f"limits: {{minutes: 0.25, memory_gb: 1}}\nmethods_path: [methods, {BAD}]\n",
+    )
+    workflow.snakemake("--configfile", config)
+    results = workflow.folder / "results" / "bad"
+    for name, status in EXPECTED.items():
+        record = json.loads((results / f"runs/pbmc68k/{name}/truth/0/run.json").read_text())
+        assert record["status"] == status, (name, record["reason"])
+    table = pd.read_csv(results / "tables" / "runs.csv")
+    assert len(table) == len(EXPECTED) + 1
+    ranking = pd.read_csv(results / "tables" / "ranking.csv")
+    here = ranking[ranking.dataset == "pbmc68k"].set_index(["method", "variant"])
+    assert here["rank"].idxmax()[0] in ("misbehave", "peek")
+    assert (
+        here.loc[("pca_kmeans", "described"), "rank"] < here.loc[("misbehave", "described"), "rank"]
+    )
+    page = (results / "report" / "index.html").read_text()
+    for word in ("this method crashes", "ran longer than", "opened ", "used more than"):
+        assert word in page
+
+
+def test_a_new_method_is_two_files(workflow):
+    folder = workflow.folder / "mine" / "half_and_half"
+    folder.mkdir(parents=True)
+    card = (BAD / "nosy" / "method.yaml").read_text().replace("Nosy", "Half and half")
+    (folder / "method.yaml").write_text(card)
+    (folder / "model.py").write_text(
+        "import numpy as np\nfrom methods.contract import Result\n\n\n"
+        "def fit(data, params, job):\n"
+        "    totals = np.asarray(data.counts.sum(axis=1)).ravel()\n"
+        "    return Result((totals > np.median(totals)).astype(int))\n"
+    )
+    config = workflow.config(
+        "own",
+        "name: own\ndatasets: [pbmc68k]\nmethods: [random_labels, pca_kmeans, half_and_half]\n"
+        f"seeds: 2\nmethods_path: [methods, {folder.parent}]\n",
+    )
+    workflow.snakemake("--configfile", config)
+    results = workflow.folder / "results" / "own"
+    assert "half_and_half" in set(pd.read_csv(results / "tables" / "ranking.csv").method)
+    for figure in ("summary", "seeds"):
+        drawn = (results / "figures" / f"{figure}.csv").read_text()
+        assert "half_and_half" in drawn
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("seedz: 3\n", ["unknown key 'seedz'", "did you mean"]),
+        ("seeds: many\n", ["seeds", "'many'", "integer"]),
+        ("datasets: [pbmc68]\n", ["unknown dataset 'pbmc68'", "did you mean 'pbmc68k'"]),
+        ("methods: [sctga]\n", ["unknown method 'sctga'", "did you mean 'sctag'"]),
+        ("clusters: [1]\n", ["clusters", "greater than or equal to 2"]),
+        ("clusters: [100000]\n", ["more clusters than cells"]),
+    ],
+)
+def test_bad_configurations_end_before_the_first_job(workflow, text, words):
+    output = workflow.snakemake("-n", "--configfile", workflow.config("bad", text), status=1)
+    for word in words:
+        assert word in output
+    assert "Traceback" not in output
+
+
+def test_an_unwritable_results_folder(workflow):
+    (workflow.folder / "results").write_text("a file where the folder should be")
+    done = workflow.blindfold(
+        "plan", "--out", "results/a/plan.json",
+        "--config", '{"name": "a", "datasets": ["pbmc68k"], "methods": ["pca_kmeans"]}',
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert "error: cannot write" in done.stderr
+    assert "Traceback" not in done.stderr
