@@ -131,3 +131,10 @@ def normalise(graph: sp.csr_matrix) -> sp.csr_matrix:
     np.divide(1.0, np.sqrt(degree), out=root, where=degree > 0)
     scale = sp.diags_array(root)
     return sp.csr_matrix(scale @ graph @ scale).astype(np.float32)
+
+
+def average(graph: sp.csr_matrix) -> sp.csr_matrix:
+    """Divide every row by its sum, so that a product averages over neighbours."""
+    total = np.asarray(graph.sum(axis=1)).ravel()
+    scale = sp.diags_array(1.0 / np.where(total > 0, total, 1.0))
+    return sp.csr_matrix(scale @ graph).astype(np.float32)

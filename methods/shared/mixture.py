@@ -137,7 +137,8 @@ def fit_mixture(
             break
     n, d = features.shape
     df = (n_clusters - 1) + n_clusters * d + d * (d + 1) / 2
-    return Mixture(z.argmax(axis=1), likelihood, 2 * likelihood - df * np.log(n), ridge)
+    bic = float(2 * likelihood - df * np.log(n))
+    return Mixture(z.argmax(axis=1), likelihood, bic, ridge)
 
 
 def estimate_clusters(
