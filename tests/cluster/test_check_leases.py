@@ -1,4 +1,4 @@
-"""The checker of cluster results finds what it must; the cluster itself is not part of the tests."""
+"""The checker of cluster results finds what it must; no cluster is needed for it."""
 
 from tests.cluster.check_leases import problems
 
