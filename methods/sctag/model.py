@@ -5,6 +5,7 @@ Yu et al., AAAI 2022, doi 10.1609/aaai.v36i4.20392.
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -72,8 +73,8 @@ class Network(nn.Module):
         self.to_graph = dense(15, 32, generator)
         self.bilinear = glorot(32, 32, generator=generator)
         widths = [15, 128, 256, 512]
-        layers = zip(widths[:-1], widths[1:], strict=True)
-        self.decoder = nn.ModuleList([dense(i, o, generator) for i, o in layers])
+        layers = [dense(i, o, generator) for i, o in pairwise(widths)]
+        self.decoder = nn.ModuleList(layers)
         self.head_weight = glorot(3, n_genes, widths[-1], generator=generator)
         self.head_bias = nn.Parameter(torch.zeros(3, n_genes))
 
@@ -113,6 +114,7 @@ class Model:
         generator = torch_stream(job.seed, "weights")
         self.network = Network(len(offset), params, generator).to(device)
         self.centres: Tensor | None = None
+        self.wanted: Tensor | None = None
         self.stale: np.ndarray | None = None
 
     def encode(self) -> Tensor:
@@ -126,11 +128,13 @@ class Model:
     def cluster_step(self, epoch: int) -> dict[str, Tensor]:
         """Reconstruct and sharpen the assignments towards a target kept for some steps."""
         z = self.encode()
+        assert self.centres is not None
         q = student_assignments(z, self.centres)
-        if epoch % self.params.refresh == 0:
-            self.p = sharpened(q.detach())
+        if self.wanted is None or epoch % self.params.refresh == 0:
+            self.wanted = sharpened(q.detach())
             self.stale = q.detach().argmax(dim=1).cpu().numpy()
-        divergence = mean_kl(self.p, q) if self.params.kl == "pq" else mean_kl(q, self.p)
+        p = self.wanted
+        divergence = mean_kl(p, q) if self.params.kl == "pq" else mean_kl(q, p)
         losses = self.network.reconstruction(z, self.target, self.graph_loss)
         return {**losses, "clustering": WEIGHTS["clustering"] * divergence}
 

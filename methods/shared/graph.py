@@ -114,7 +114,7 @@ def adjacency(neighbours: np.ndarray, itself: bool = False) -> sp.csr_matrix:
         neighbours = np.column_stack([np.arange(n), neighbours])
     k = neighbours.shape[1]
     data = np.ones(n * k, dtype=np.float32)
-    graph = sp.csr_matrix((data, neighbours.ravel(), np.arange(0, n * k + 1, k)), shape=(n, n))
+    graph = sp.csr_matrix((data, neighbours.ravel(), k * np.arange(n + 1)), shape=(n, n))
     graph.sort_indices()
     return graph
 

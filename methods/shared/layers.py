@@ -8,7 +8,9 @@ from torch import Tensor, nn
 from methods.shared.sparse import SparseMatrix
 
 
-def glorot(*shape: int, generator: torch.Generator, scale: tuple[int, int] | None = None) -> nn.Parameter:
+def glorot(
+    *shape: int, generator: torch.Generator, scale: tuple[int, int] | None = None
+) -> nn.Parameter:
     """
     Draw a Glorot-uniform parameter.
 
@@ -81,7 +83,7 @@ class TagConv(nn.Module):
 
     def forward(self, x: Tensor | Features, graph: SparseMatrix) -> Tensor:
         """Convolve cells x n_in to cells x n_out."""
-        weight = self.weight
+        weight: Tensor = self.weight
         if self.repeat:
             weight = torch.stack([weight[0], weight[1:].sum(dim=0)])
         steps, _, width = weight.shape

@@ -43,7 +43,7 @@ def fuzzy_graph(features: np.ndarray, n_neighbors: int = 15) -> sp.csr_matrix:
     scale = np.maximum(np.maximum(scale, floor), np.finfo(float).tiny)
     weight = np.exp(-gap / scale[:, None])
     n, k = index.shape
-    graph = sp.csr_matrix((weight.ravel(), index.ravel(), np.arange(0, n * k + 1, k)), (n, n))
+    graph = sp.csr_matrix((weight.ravel(), index.ravel(), k * np.arange(n + 1)), (n, n))
     mirrored = graph.T.tocsr()
     return sp.csr_matrix(graph + mirrored - graph.multiply(mirrored))
 

@@ -10,9 +10,7 @@ from torch import Tensor
 from methods.shared.sparse import SparseMatrix, inner_product
 
 
-def gram_mse(
-    latent: Tensor, decoder: Tensor, target: SparseMatrix, target_square: float
-) -> Tensor:
+def gram_mse(latent: Tensor, decoder: Tensor, target: SparseMatrix, target_square: float) -> Tensor:
     """
     Mean square error of ``latent @ decoder`` against a sparse target, exactly.
 

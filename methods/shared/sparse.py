@@ -57,9 +57,7 @@ class _Product(torch.autograd.Function):
 
 class _Inner(torch.autograd.Function):
     @staticmethod
-    def forward(
-        ctx: Any, rows: Tensor, columns: Tensor, matrix: SparseMatrix
-    ) -> Tensor:
+    def forward(ctx: Any, rows: Tensor, columns: Tensor, matrix: SparseMatrix) -> Tensor:
         product = matrix.forward @ columns.contiguous()
         ctx.matrix = matrix
         ctx.save_for_backward(rows, product)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import numpy as np
 import torch
@@ -16,7 +16,7 @@ Step = Callable[[int], dict[str, Tensor]]
 """Called with the epoch within the phase; returns weighted losses that are to be added."""
 
 
-def adam(parameters: list[Tensor], rate: float) -> torch.optim.Adam:
+def adam(parameters: Iterable[Tensor], rate: float) -> torch.optim.Adam:
     """Return Adam in its fused form: one pass over the parameters a step."""
     return torch.optim.Adam(parameters, lr=rate, fused=True)
 

@@ -25,7 +25,7 @@ class Block(NamedTuple):
     """Targets of some consecutive cells."""
 
     rows: slice
-    index: Tensor  # flat positions of the positive entries within rows x genes
+    positions: Tensor  # flat positions of the positive entries within rows x genes
     value: Tensor  # the positive entries
     log_factorial: float  # sum of lgamma(value + 1)
 
@@ -108,7 +108,7 @@ def zinb_block(
     grad_b = (weight * theta).mul_(share)
     grad_c = (log_ratio - share).mul_(weight)
     loss = zero.log_().neg_()
-    at = block.index
+    at = block.positions
     value = _positive(loss, grad_a, grad_c, grad_b, block.value, at, a, pi, theta, mu, log_ratio)
     grad_b.mul_((b > LOG_MU_RANGE[0]) & (b < LOG_MU_RANGE[1]))
     return value, grad_a, grad_c.mul_(slope), grad_b
@@ -150,9 +150,8 @@ class _Heads(torch.autograd.Function):
         total = torch.zeros((), dtype=torch.float64, device=hidden.device)
         for block in target.blocks:
             h = hidden[block.rows]
-            logits = [torch.addmm(bias[i], h, weight[i].T) for i in range(3)]
-            size = target.size_factors[block.rows]
-            value, *slopes = zinb_block(*logits, block, size)
+            a, c, b = (torch.addmm(bias[i], h, weight[i].T) for i in range(3))
+            value, *slopes = zinb_block(a, c, b, block, target.size_factors[block.rows])
             total += value + block.log_factorial
             into = grad_h[block.rows]
             torch.mm(slopes[0], weight[0], out=into)
