@@ -201,3 +201,17 @@ def write_run(plan: Plan, dataset: str, method: str, k: str, seed: int, truth: n
             "notes": {},
         },
     )
+
+
+def make_scored(folder: Path, monkeypatch: object, **changes: object) -> Plan:
+    """Write everything up to and including the score tables."""
+    from blindfold.score.oracle import oracle
+    from blindfold.score.score import score
+
+    plan = make_results(folder, monkeypatch, **changes)
+    for dataset in plan.datasets:
+        oracle(plan.layout, dataset, plan.config.metrics)
+        for method in plan.methods:
+            here = [(r.k, r.seed) for r in plan.runs if (r.dataset, r.method) == (dataset, method)]
+            score(plan.layout, dataset, method, here, plan.config.metrics)
+    return plan

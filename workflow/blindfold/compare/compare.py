@@ -1,0 +1,61 @@
+"""Turn score tables and run records into the tables that people read."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from blindfold.compare.deg import deg_table
+from blindfold.compare.gather import Material, gather
+from blindfold.compare.ranking import rank
+from blindfold.compare.summary import cost_table, marker_overlap, summarise
+from blindfold.core import io
+from blindfold.core.layout import Layout
+from blindfold.core.log import log
+
+_CARD = ["title", "modality", "technology", "licence", "cells", "genes", "labelled", "n_clusters"]
+
+
+def compare(results: Layout) -> None:
+    """Write ``tables/``: ranking, summary, runs, cost, markers, deg, datasets and all scores.
+
+    Parameters
+    ----------
+    results
+        The benchmark's files: its plan, records, score tables and markers.
+
+    Raises
+    ------
+    BlindfoldError
+        Where the plan is missing or a table is damaged.
+    """
+    material = gather(results)
+    tables = {
+        "ranking.csv": rank(material),
+        "summary.csv": summarise(material.scores),
+        "runs.csv": material.runs,
+        "cost.csv": cost_table(material.runs),
+        "markers.csv": marker_overlap(material),
+        "deg.csv": deg_table(material),
+        "datasets.csv": dataset_table(material),
+    }
+    for name, table in tables.items():
+        io.write_csv(results.table(name), table)
+    io.write_parquet(results.table("scores.parquet"), material.scores)
+    counts = material.runs["status"].value_counts()
+    log.info("compared %d runs: %s", len(material.runs), dict(counts.items()))
+
+
+def dataset_table(material: Material) -> pd.DataFrame:
+    """Return one row per planned dataset; one that could not be had says so."""
+    rows = []
+    for dataset, planned in material.plan.datasets.items():
+        path = material.results.card(dataset)
+        card = io.read_json(path) if path.is_file() else {}
+        facts = {field: card.get(field) for field in _CARD}
+        facts["title"] = facts["title"] or planned.title
+        facts["modality"] = facts["modality"] or planned.modality
+        facts["licence"] = facts["licence"] or planned.licence
+        status = "ok" if card else "missing"
+        reason = None if card else "no card.json: fetch, prepare or blind did not finish"
+        rows.append({"dataset": dataset, "status": status, "reason": reason, **facts})
+    return pd.DataFrame(rows)

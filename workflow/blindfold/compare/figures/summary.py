@@ -1,0 +1,121 @@
+"""All methods on all datasets at a glance: quality, failures and coverage."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.patches import Rectangle
+
+from blindfold.compare.drawing import Drawing, new_figure
+from blindfold.compare.palette import FAILURE, FAINT, INK, PAGE_MM, QUIET, VALUES
+from blindfold.compare.standing import standing
+from blindfold.compare.view import View
+
+_METRICS = {"mean_ari": "ARI", "mean_nmi": "NMI"}
+_CAPTION = (
+    "Mean over seeds of each method on each dataset, methods in the order of the overall rank "
+    "(failures count as worst), controls below the line in grey. A red fraction tells how many "
+    "of the planned runs gave a result where not all did; a red cross marks a method without "
+    "any; a dash marks a method that does not apply. Right: planned runs that ended ok."
+)
+
+
+def draw(view: View) -> Iterator[Drawing]:
+    """Yield the heat map."""
+    table, methods = standing(view)
+    datasets = list(view.material.plan.datasets)
+    width = min(PAGE_MM, 46 + len(_METRICS) * len(datasets) * 15 + 16)
+    figure = new_figure(width, 15 + 4.6 * len(methods))
+    grid = figure.add_gridspec(
+        1, len(_METRICS) + 1, width_ratios=[*[len(datasets)] * len(_METRICS), 0.9]
+    )
+    for index, metric in enumerate(_METRICS):
+        ax = figure.add_subplot(grid[index])
+        _block(ax, table, methods, datasets, metric)
+        _names(ax, methods, table, show=index == 0)
+    _coverage(figure.add_subplot(grid[len(_METRICS)]), table, methods)
+    yield Drawing("summary", figure, table, _CAPTION)
+
+
+def _block(
+    ax: Axes, table: pd.DataFrame, methods: list[str], datasets: list[str], metric: str
+) -> None:
+    """Draw one metric: methods x datasets."""
+    ax.set_xlim(0, len(datasets))
+    ax.set_ylim(len(methods), 0)
+    rows = {(row["name"], row["dataset"]): row for row in table.to_dict("records")}
+    for y, method in enumerate(methods):
+        for x, dataset in enumerate(datasets):
+            row = rows.get((method, dataset))
+            if row is not None:
+                _cell(ax, x, y, row, row[metric], narrow=len(datasets) > 4)
+    ax.set_title(_METRICS[metric], loc="left", fontweight="bold", pad=4)
+    long = len(datasets) > 4 or max(map(len, datasets)) > 10
+    turn: dict[str, Any] = {"rotation": 45, "ha": "right", "rotation_mode": "anchor"}
+    ax.set_xticks(np.arange(len(datasets)) + 0.5, datasets, **(turn if long else {}))
+    ax.tick_params(length=0)
+    ax.spines[:].set_visible(False)
+
+
+def _cell(ax: Axes, x: int, y: int, row: dict[str, Any], value: float, narrow: bool) -> None:
+    """Draw one value, or what stands in its place."""
+    failed = row["failed"] > 0
+    share = f"{row['ok']}/{row['ok'] + row['failed']}"
+    if math.isnan(value):
+        gone = row["ok"] + row["failed"] == 0
+        ax.add_patch(Rectangle((x, y), 1, 1, fc=FAINT, ec="white", lw=1))
+        text = "–" if gone or not failed else ("×" if narrow else f"× {share}")
+        ax.text(
+            x + 0.5, y + 0.5, text, ha="center", va="center", fontsize=6,
+            color=FAILURE if failed else QUIET,
+        )  # fmt: skip
+        return
+    colour = mpl.colormaps[VALUES](float(np.clip(value, 0, 1)))
+    ax.add_patch(Rectangle((x, y), 1, 1, fc=colour, ec="white", lw=1))
+    ink = "white" if np.mean(colour[:3]) < 0.5 else INK
+    told = f"{value:.2f}".replace("-0.00", "0.00")
+    middle = x + (0.35 if failed and not narrow else 0.5)
+    ax.text(middle, y + 0.5, told, ha="center", va="center", fontsize=6, color=ink)
+    if failed:
+        box = {"fc": "white", "ec": "none", "pad": 0.8}
+        ax.text(
+            x + 0.96, y + 0.5, "!" if narrow else share, ha="right", va="center", fontsize=5,
+            color=FAILURE, bbox=box,
+        )  # fmt: skip
+
+
+def _names(ax: Axes, methods: list[str], table: pd.DataFrame, show: bool) -> None:
+    """Write the methods' names and the line above the controls."""
+    controls = set(table.loc[table["control"], "name"])
+    ax.set_yticks(np.arange(len(methods)) + 0.5, methods if show else [])
+    for text, name in zip(ax.get_yticklabels(), methods, strict=False):
+        text.set_color(QUIET if name in controls else INK)
+    first = sum(name not in controls for name in methods)
+    if 0 < first < len(methods):
+        ax.axhline(first, color=INK, lw=0.8)
+
+
+def _coverage(ax: Axes, table: pd.DataFrame, methods: list[str]) -> None:
+    """Draw the share of applicable planned runs that ended ok."""
+    totals = table.groupby("name")[["ok", "failed"]].sum()
+    for y, method in enumerate(methods):
+        ok, failed = (int(number) for number in totals.loc[method])
+        share = ok / max(ok + failed, 1)
+        ax.barh(y + 0.5, 1, height=0.6, color=FAINT)
+        ax.barh(y + 0.5, share, height=0.6, color=QUIET)
+        ax.text(
+            1.08, y + 0.5, f"{ok}/{ok + failed}", va="center", fontsize=6,
+            color=FAILURE if failed else INK,
+        )  # fmt: skip
+    ax.set_xlim(0, 1.7)
+    ax.set_ylim(len(methods), 0)
+    ax.set_title("Runs ok", loc="left", fontweight="bold", pad=4)
+    ax.set_xticks([])
+    ax.set_yticks([])
+    ax.spines[:].set_visible(False)

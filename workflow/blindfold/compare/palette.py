@@ -1,0 +1,60 @@
+"""Colours: of methods by name, of classes by position. All told apart by colour-blind readers."""
+
+from __future__ import annotations
+
+import zlib
+
+PAGE_MM = 174.0
+COLUMN_MM = 85.0
+
+INK = "#222222"
+QUIET = "#757575"
+FAINT = "#ececec"
+FAILURE = "#b5332e"
+UNLABELLED = "#dddddd"
+VALUES = "YlGnBu"
+
+# Okabe & Ito (2008) and Tol (2021), "muted" and "bright"; darker tones for small marks.
+_METHODS = {
+    "pca_kmeans": "#e69f00",
+    "pca_leiden": "#882255",
+    "pca_gmm": "#999933",
+    "smoothed_pca_kmeans": "#009e73",
+    "sctag": "#0072b2",
+    "graphst": "#d55e00",
+    "random_labels": "#9a9a9a",
+    "coordinates_kmeans": "#6d6d6d",
+    "depth_kmeans": "#454545",
+}
+_OTHER_METHODS = [
+    "#332288", "#117733", "#cc79a7", "#44aa99", "#aa4499", "#56b4e9", "#661100", "#6699cc",
+    "#aa7700", "#4477aa", "#ee6677", "#228833",
+]  # fmt: skip
+
+_CLASSES = [
+    "#4477aa", "#ee6677", "#228833", "#ccbb44", "#66ccee", "#aa3377", "#e69f00", "#332288",
+    "#44aa99", "#882255", "#999933", "#cc79a7", "#661100", "#88ccee", "#117733", "#ddcc77",
+    "#6699cc", "#aa4466", "#d55e00", "#555555",
+]  # fmt: skip
+_MARKERS = "osD^vP<>Xhp"
+
+
+def method_colour(name: str) -> str:
+    """Return the colour of a method, the same in every figure of every benchmark."""
+    return _METHODS.get(name) or _OTHER_METHODS[_hash(name) % len(_OTHER_METHODS)]
+
+
+def method_marker(name: str) -> str:
+    """Return the marker of a method, so that colour is never the only difference."""
+    known = list(_METHODS)
+    index = known.index(name) if name in known else _hash(name)
+    return _MARKERS[index % len(_MARKERS)]
+
+
+def class_colour(index: int) -> str:
+    """Return the colour of a class by its position; after 20 they repeat."""
+    return _CLASSES[index % len(_CLASSES)]
+
+
+def _hash(name: str) -> int:
+    return zlib.crc32(name.encode())
