@@ -58,4 +58,5 @@ def dataset_table(material: Material) -> pd.DataFrame:
         status = "ok" if card else "missing"
         reason = None if card else "no card.json: fetch, prepare or blind did not finish"
         rows.append({"dataset": dataset, "status": status, "reason": reason, **facts})
-    return pd.DataFrame(rows)
+    whole = dict.fromkeys(_CARD[-4:], "Int64")
+    return pd.DataFrame(rows).astype(whole)

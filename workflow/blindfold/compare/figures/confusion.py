@@ -42,7 +42,7 @@ def _plot(view: View, truth: Partition, runs: list[Shown]) -> tuple[Figure, pd.D
     columns = min(3 if len(classes) <= 12 else 2, len(runs))
     rows = math.ceil(len(runs) / columns)
     names_mm = 1.1 * max(map(len, classes)) + 3
-    side = min((PAGE_MM - names_mm) / max(columns, 2), 6.5 * len(classes))
+    side = min((PAGE_MM - names_mm) / max(columns, 2), max(42, 6.5 * len(classes)))
     width = min(PAGE_MM, names_mm + columns * side + 4)
     figure = new_figure(width, rows * (side * 0.9 + 8))
     axes = list(figure.subplots(rows, columns, squeeze=False).flat)

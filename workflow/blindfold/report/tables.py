@@ -1,0 +1,110 @@
+"""Tables as the page shows them: short numbers to read, exact ones behind."""
+
+from __future__ import annotations
+
+import csv
+from dataclasses import dataclass
+from pathlib import Path
+
+from blindfold.core.errors import BlindfoldError
+
+Row = dict[str, str]
+Rows = list[Row]
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One cell.
+
+    Parameters
+    ----------
+    text
+        What is shown.
+    exact
+        The value as it stands in the CSV: shown on hover, used for sorting.
+    kind
+        ``number``, ``text``, ``status`` or ``flag``: how it is set.
+    """
+
+    text: str
+    exact: str
+    kind: str
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table of the page.
+
+    Parameters
+    ----------
+    key
+        Anchor, and the name of the CSV behind it.
+    title, note
+        Heading and what is to be known.
+    headers
+        Column headings.
+    rows
+        Cells, with the values that filters look at.
+    filters
+        Heading and values of each filter, by its key.
+    """
+
+    key: str
+    title: str
+    note: str
+    headers: list[str]
+    rows: list[tuple[dict[str, str], list[Cell]]]
+    filters: dict[str, list[str]]
+
+
+def read_rows(path: Path) -> Rows:
+    """Read a CSV without changing a character.
+
+    Raises
+    ------
+    BlindfoldError
+        Where the file is missing.
+    """
+    if not path.is_file():
+        raise BlindfoldError("file not found", file=path, remedy="run compare")
+    with path.open(newline="") as handle:
+        return list(csv.DictReader(handle))
+
+
+def number(exact: str, digits: int = 3) -> Cell:
+    """Return a number, rounded to read; exact on hover; a dash where there is none."""
+    if not exact:
+        return Cell("–", "", "number")
+    shown = f"{float(exact):,.{digits if '.' in exact else 0}f}"
+    return Cell(shown if shown.strip("-0.,") else shown.lstrip("-"), exact, "number")
+
+
+def rank(exact: str) -> Cell:
+    """Return a rank: whole, or with its fraction where methods are tied."""
+    return Cell(f"{float(exact):g}" if exact else "–", exact, "number")
+
+
+def text(value: str) -> Cell:
+    """Return text."""
+    return Cell(value, value, "text")
+
+
+def status(value: str) -> Cell:
+    """Return a run's status, coloured."""
+    return Cell(value, value, "status")
+
+
+def flag(value: str, yes: str, no: str) -> Cell:
+    """Return a yes or no in words; empty where the question does not apply."""
+    return Cell({"True": yes, "False": no}.get(value, ""), value, "flag")
+
+
+def method_name(row: Row) -> str:
+    """Return ``sctag`` or ``sctag@released``."""
+    described = row["variant"] == "described"
+    return row["method"] if described else f"{row['method']}@{row['variant']}"
+
+
+def values_of(rows: Rows, field: str) -> list[str]:
+    """Return the values of a field in the order of their first appearance."""
+    return list(dict.fromkeys(row[field] for row in rows))
