@@ -13,6 +13,7 @@ from blindfold.report.tables import (
     Table,
     flag,
     method_name,
+    name,
     number,
     rank,
     status,
@@ -39,7 +40,7 @@ def overview(runs: Rows, ranking: Rows) -> dict[str, Any]:
     counts = Counter(row["status"] for row in runs)
     methods = {method_name(row) for row in runs}
     controls = {method_name(row) for row in ranking if row["control"] == "True"}
-    failed = sum(n for name, n in counts.items() if name not in ("ok", "unavailable"))
+    failed = sum(n for kind, n in counts.items() if kind not in ("ok", "unavailable"))
     return {
         "datasets": len(values_of(runs, "dataset")),
         "methods": len(methods - controls),
@@ -55,7 +56,7 @@ def overview(runs: Rows, ranking: Rows) -> dict[str, Any]:
 def protection(runs: Rows) -> list[str]:
     """Say under which protection runs were started, and how many."""
     counts = Counter(row["sandbox"] for row in runs if row["sandbox"])
-    return [f"{_PROTECTION.get(name, name)}: {n} runs" for name, n in sorted(counts.items())]
+    return [f"{_PROTECTION.get(kind, kind)}: {n} runs" for kind, n in sorted(counts.items())]
 
 
 def verdicts(ranking: Rows) -> dict[str, list[str]]:
@@ -90,8 +91,8 @@ def _ranking(rows: Rows) -> Table:
         "Failed runs count as the worst possible ARI (-0.5) in the ranks; means and intervals are "
         "over the runs that ended ok. Overall, methods are ranked by their mean relative rank on "
         "the datasets they apply to, which need not be the same for all. Intervals: bootstrap "
-        "over seeds, overall over datasets, then seeds. Scaled: 0 at random labels, 1 at the oracle. "
-        "The baseline is smoothed PCA with k-means on tissues and PCA with k-means on cells."
+        "over seeds, overall over datasets, then seeds. Scaled: 0 at random labels, 1 at the "
+        "oracle. The baseline is smoothed PCA with k-means on tissues, PCA with k-means on cells."
     )
     return Table("ranking", "Ranking", note, headers, body, {"dataset": values_of(rows, "dataset")})
 
@@ -103,10 +104,10 @@ def _ranking_cells(row: Row) -> list[Cell]:
         low, high = number(row["ci_low"]), number(row["ci_high"])
         interval = Cell(f"{low.text} to {high.text}", f"{low.exact} to {high.exact}", "number")
     return [
-        text(row["dataset"]),
+        name(row["dataset"]),
         text(row["k"]),
         rank(row["rank"]),
-        text(method_name(row)),
+        name(method_name(row)),
         flag(row["control"], "control", ""),
         number(row["mean_ari"]),
         interval,
@@ -128,7 +129,7 @@ def _runs(rows: Rows) -> Table:
         (
             {"dataset": row["dataset"], "status": row["status"]},
             [
-                text(row["dataset"]), text(method_name(row)), text(row["k"]), number(row["seed"]),
+                name(row["dataset"]), name(method_name(row)), text(row["k"]), number(row["seed"]),
                 status(row["status"]), text(row["reason"]), number(row["n_clusters"]),
                 number(row["wall_s"], 1), number(row["peak_rss_mb"], 0), text(_device(row)),
                 number(row["attempt"]), text(row["sandbox"]),
@@ -155,8 +156,8 @@ def _cost(rows: Rows) -> Table:
         (
             {"dataset": row["dataset"]},
             [
-                text(row["dataset"]),
-                text(method_name(row)),
+                name(row["dataset"]),
+                name(method_name(row)),
                 text(row["k"]),
                 number(row["n"]),
                 *(number(row[f"{field}_median"], 0 if "mb" in field else 1) for field in fields),
@@ -178,7 +179,7 @@ def _markers(rows: Rows) -> Table:
         (
             {"dataset": row["dataset"]},
             [
-                text(row["dataset"]), text(method_name(row)), text(row["k"]), number(row["mean"]),
+                name(row["dataset"]), name(method_name(row)), text(row["k"]), number(row["mean"]),
                 number(row["random_floor"]), number(row["above_floor"]), number(row["n"]),
             ],
         )
@@ -208,7 +209,10 @@ def _deg(rows: Rows, ranking: Rows) -> Table:
             key = (row["dataset"], shown, row["group"], row["matched_class"])
             lists.setdefault(key, []).append(row["gene"])
     body = [
-        ({"dataset": key[0]}, [*map(text, key), text(", ".join(genes))])
+        (
+            {"dataset": key[0]},
+            [name(key[0]), name(key[1]), *map(text, key[2:]), text(", ".join(genes))],
+        )
         for key, genes in lists.items()
     ]
     note = (
@@ -251,7 +255,7 @@ def provenance(facts: dict[str, Any]) -> list[tuple[str, str]]:
         ("Devices used", ", ".join(hardware["devices"] + hardware["gpus"]) or "none"),
         ("Nodes", ", ".join(hardware["nodes"]) or "this machine"),
     ]
-    pairs += [(f"Environment {name}", digest) for name, digest in facts["environments"].items()]
+    pairs += [(f"Environment {file}", digest) for file, digest in facts["environments"].items()]
     pairs += [
         (f"Input {name}", sums["input.h5ad"] or "missing") for name, sums in facts["inputs"].items()
     ]

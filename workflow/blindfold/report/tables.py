@@ -23,7 +23,7 @@ class Cell:
     exact
         The value as it stands in the CSV: shown on hover, used for sorting.
     kind
-        ``number``, ``text``, ``status`` or ``flag``: how it is set.
+        ``number``, ``text``, ``name``, ``status`` or ``flag``: how it is set.
     """
 
     text: str
@@ -87,6 +87,11 @@ def rank(exact: str) -> Cell:
 def text(value: str) -> Cell:
     """Return text."""
     return Cell(value, value, "text")
+
+
+def name(value: str) -> Cell:
+    """Return a name, never broken over lines."""
+    return Cell(value, value, "name")
 
 
 def status(value: str) -> Cell:

@@ -1,0 +1,105 @@
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from blindfold.compare.compare import compare
+from blindfold.compare.drawing import house_style, new_figure, save
+from blindfold.compare.figures import draw, find_figures
+from blindfold.compare.palette import class_colour, method_colour, method_marker
+from blindfold.compare.view import match, open_view
+from blindfold.core import io
+
+KINDS = {"summary", "seeds", "umap", "spatial", "confusion", "deg", "cost"}
+
+
+@pytest.fixture(scope="module")
+def figures(scored):
+    compare(scored.layout)
+    draw(scored.layout)
+    return scored.layout.figures
+
+
+def test_every_kind_in_every_format(figures):
+    captions = io.read_json(figures / "captions.json")
+    assert {entry["kind"] for entry in captions} == KINDS == set(find_figures())
+    names = [entry["name"] for entry in captions]
+    assert "spatial_tissue" in names
+    assert "spatial_cells" not in names
+    for name in names:
+        for suffix in (".pdf", ".png", ".svg", ".csv"):
+            assert (figures / f"{name}{suffix}").stat().st_size > 100
+    assert all(len(entry["caption"]) > 80 for entry in captions)
+
+
+def test_data_stand_beside(figures):
+    umap = pd.read_csv(figures / "umap_cells.csv")
+    assert {"cell", "umap_1", "umap_2", "truth", "sctag matched"} <= set(umap.columns)
+    confusion = pd.read_csv(figures / "confusion_cells.csv")
+    shares = confusion.groupby(["method", "class"])["share"].sum()
+    assert shares.to_numpy() == pytest.approx(np.ones(len(shares)))
+    assert set(confusion["method"]) == {"pca_kmeans", "sctag", "sctag@released", "sleeper"}
+    seeds = pd.read_csv(figures / "seeds.csv")
+    assert set(seeds["status"]) == {
+        "ok",
+        "oom",
+        "crash",
+        "timeout",
+        "killed",
+        "invalid",
+        "unavailable",
+    }
+
+
+def test_text_stays_text_and_no_date(figures):
+    svg = (figures / "seeds.svg").read_text()
+    assert "3 of 3 failed: crash" in svg
+    assert "dc:date" not in svg
+    pdf = (figures / "seeds.pdf").read_bytes()
+    assert b"CreationDate" not in pdf
+    assert b"/Type3" not in pdf
+
+
+def test_same_numbers_same_bytes(scored, tmp_path):
+    from blindfold.compare.figures import confusion, seeds, spatial
+
+    compare(scored.layout)
+    for kind in (seeds, confusion, spatial):
+        for folder in ("a", "b"):
+            with house_style():
+                for drawing in kind.draw(open_view(scored.layout)):
+                    save(drawing, tmp_path / folder)
+    for path in (tmp_path / "a").iterdir():
+        assert path.read_bytes() == (tmp_path / "b" / path.name).read_bytes(), path.name
+
+
+def test_the_median_run_is_shown(scored):
+    compare(scored.layout)
+    view = open_view(scored.layout)
+    runs = {run.label: run for run in view.shown("cells")}
+    wide = view.material.wide()
+    part = wide[(wide["dataset"] == "cells") & (wide["method"] == "pca_kmeans")]
+    assert runs["pca_kmeans"].ari == part["ari"].median()
+    assert runs["crasher"].seed is None
+    assert runs["crasher"].why == "crash x 3"
+    assert "random_labels" not in runs
+    assert "graphst" not in runs
+
+
+def test_clusters_take_the_colours_of_their_classes():
+    truth = np.array(["a", "a", "b", "b", ""])
+    assert match(truth, np.array(["1", "1", "0", "0", "2"])) == {"1": "a", "0": "b"}
+    assert match(truth, np.array(["1"] * 5)) == {"1": "a"}
+
+
+def test_colours_are_fixed_by_name():
+    assert method_colour("sctag") == method_colour("sctag") != method_colour("graphst")
+    assert method_colour("never_seen") == method_colour("never_seen")
+    assert method_marker("never_seen")
+    assert len({class_colour(i) for i in range(20)}) == 20
+
+
+def test_sizes_on_paper():
+    with house_style():
+        assert new_figure(174, 85).get_size_inches() == pytest.approx([174 / 25.4, 85 / 25.4])

@@ -1,0 +1,31 @@
+from __future__ import annotations
+
+import pytest
+
+from blindfold.core.plan import Plan
+from tests.score.synthetic import make_scored
+
+
+@pytest.fixture(scope="module")
+def compared(tmp_path_factory) -> Plan:
+    """Return a plan with all tables and three figures."""
+    from blindfold.compare.compare import compare
+    from blindfold.compare.drawing import house_style, save
+    from blindfold.compare.figures import cost, seeds, summary
+    from blindfold.compare.provenance import provenance
+    from blindfold.compare.view import open_view
+    from blindfold.core import io
+
+    with pytest.MonkeyPatch.context() as patch:
+        plan = make_scored(tmp_path_factory.mktemp("report"), patch)
+        compare(plan.layout)
+        provenance(plan.layout)
+        captions = []
+        with house_style():
+            for kind in (summary, seeds, cost):
+                for drawing in kind.draw(open_view(plan.layout)):
+                    save(drawing, plan.layout.figures)
+                    name = drawing.name
+                    captions.append({"name": name, "kind": name, "caption": drawing.caption})
+        io.write_json(plan.layout.figures / "captions.json", captions)
+        yield plan
