@@ -52,6 +52,7 @@ rule all:
         AT.provenance,
 
 
+include: "workflow/rules/common.smk"
 include: "workflow/rules/fetch.smk"
 include: "workflow/rules/prepare.smk"
 include: "workflow/rules/blind.smk"

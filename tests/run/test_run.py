@@ -235,3 +235,11 @@ def wait_for(condition, seconds: float = 20) -> None:
     while not condition():
         assert time.monotonic() < end_at
         time.sleep(0.05)
+
+
+def test_no_descriptor_is_left_open_or_closed_twice(blinded):
+    run(request(blinded, "misbehave@noisy"))
+    before = set(os.listdir("/proc/self/fd"))
+    for _ in range(5):
+        run(request(blinded, "misbehave@noisy"))
+    assert set(os.listdir("/proc/self/fd")) == before

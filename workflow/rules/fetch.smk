@@ -19,7 +19,7 @@ rule fetch:
         card=lambda wc: PLAN.datasets[wc.dataset].model_dump_json(include={"files"}),
         mirror=[f"--mirror={place}" for place in CONFIG.mirror],
         offline="--offline" if CONFIG.offline else "",
-        cache=CONFIG.cache,
+        cache=lambda wc, output: Path(output[0]).parents[1],
     log:
         AT.log("fetch", "{dataset}"),
     conda:

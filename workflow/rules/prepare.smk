@@ -7,7 +7,7 @@ rule prepare:
         card=lambda wc: PLAN.datasets[wc.dataset].model_dump_json(),
         permute="--permute-labels" if CONFIG.canary else "",
         results=AT.root,
-        cache=CONFIG.cache,
+        cache=lambda wc, input: Path(input[0]).parents[1],
     log:
         AT.log("prepare", "{dataset}"),
     conda:

@@ -1,13 +1,3 @@
-def memory_gb(wildcards, attempt):
-    """The limit that the supervisor keeps: doubled with each attempt."""
-    return PLAN.methods[wildcards.method].memory_gb(CONFIG) * 2 ** (attempt - 1)
-
-
-def mem_mb(wildcards, attempt):
-    """What the scheduler is asked for: the run's limit, the supervisor's and Snakemake's own."""
-    return int(memory_gb(wildcards, attempt) * 1024) + 500
-
-
 rule run:
     input:
         data=AT.input("{dataset}"),
@@ -15,7 +5,7 @@ rule run:
     output:
         AT.record("{dataset}", "{method}", "{k}", "{seed}"),
     params:
-        out=AT.run("{dataset}", "{method}", "{k}", "{seed}"),
+        out=lambda wc, output: Path(output[0]).parent,
         seed=lambda wc: derive_seed(CONFIG.seed, wc.dataset, wc.method, int(wc.seed)),
         changes=lambda wc: json.dumps(PLAN.methods[wc.method].entry.params),
         code=lambda wc: PLAN.methods[wc.method].code,

@@ -1,14 +1,3 @@
-RUNS_OF = {}
-for planned in PLAN.runs:
-    RUNS_OF.setdefault((planned.dataset, planned.method), []).append(planned)
-
-
-def records(wildcards):
-    """The records of one method on one dataset; none for the oracle, which is the truth itself."""
-    runs = RUNS_OF.get((wildcards.dataset, wildcards.method), [])
-    return [AT.record(run.dataset, run.method, run.k, run.seed) for run in runs]
-
-
 rule score:
     input:
         records=records,

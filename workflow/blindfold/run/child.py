@@ -7,9 +7,9 @@ import os
 import shutil
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from blindfold.core.cards import MethodCard
 from blindfold.core.layout import REPOSITORY
@@ -27,15 +27,11 @@ _THREADS = (
 
 
 @contextmanager
-def pipe() -> Iterator[tuple[int, int]]:
+def pipe() -> Iterator[tuple[IO[bytes], IO[bytes]]]:
     """Yield reader and writer of the pipe through which the tripwire reports."""
-    reader, writer = os.pipe()
-    try:
+    descriptors = os.pipe()
+    with open(descriptors[0], "rb") as reader, open(descriptors[1], "wb") as writer:
         yield reader, writer
-    finally:
-        for descriptor in (reader, writer):
-            with suppress(OSError):
-                os.close(descriptor)
 
 
 def environment(card: MethodCard, work: Path, devices: list[str]) -> dict[str, str]:

@@ -76,7 +76,7 @@ def _attempt(prepared: Prepared, signals: list[int]) -> dict[str, Any]:
         guard = protection(request.sandbox)
         values |= {"sandbox": guard, "started": record.now()}
         with _workplace(request.out) as work, child.pipe() as (reader, writer):
-            tripwire = writer if guard != "none" else None
+            tripwire = writer.fileno() if guard != "none" else None
             covered = protected(request)
             job = child.write_job(prepared, work, devices, covered, tripwire)
             outcome = supervise(
@@ -84,13 +84,13 @@ def _attempt(prepared: Prepared, signals: list[int]) -> dict[str, Any]:
                 env=child.environment(prepared.card, work, devices),
                 cwd=work / "cwd",
                 log=work / "log.txt",
-                fds=[*fds, writer],
+                fds=[*fds, writer.fileno()],
                 limit_s=request.minutes * 60,
                 limit_mb=request.memory_gb * 1024,
                 stopped=lambda: bool(signals),
             )
-            os.close(writer)
-            opened = os.read(reader, 65536).decode(errors="replace").splitlines()
+            writer.close()
+            opened = reader.read().decode(errors="replace").splitlines()
             values |= _judge(prepared, outcome, work / "output", opened)
             values["log_tail"] = child.log_tail(work / "log.txt")
             _keep(work, request.out, ok=values["status"] == "ok")
