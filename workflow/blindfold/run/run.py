@@ -57,7 +57,6 @@ def run(request: Request) -> int:
             record.journal(out, request.attempt, "end", status="oom")
             log.warning("out of memory in attempt %d: asking for another", request.attempt)
             return os.EX_TEMPFAIL
-    values["ended"] = record.now()
     done = record.write_record(out, values)
     record.journal(out, request.attempt, "end", status=done.status)
     log.info("%s on %s, seed %d: %s%s", request.method, done.dataset, done.seed, done.status,
@@ -89,6 +88,7 @@ def _attempt(prepared: Prepared, signals: list[int]) -> dict[str, Any]:
                 limit_mb=request.memory_gb * 1024,
                 stopped=lambda: bool(signals),
             )
+            values["ended"] = record.now()
             writer.close()
             opened = reader.read().decode(errors="replace").splitlines()
             values |= _judge(prepared, outcome, work / "output", opened)
