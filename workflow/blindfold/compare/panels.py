@@ -52,9 +52,7 @@ def draw_maps(
     columns = min(columns, max(count, 1))
     rows = math.ceil(max(count, 1) / columns)
     panel = (PAGE_MM - 4) / max(columns, 3)
-    names = list(truth.colours) if truth else []
-    legend_rows = math.ceil(len(names) / _legend_columns(names)) if names else 0
-    height = rows * (panel * aspect + 5.5) + legend_rows * 3.4 + 3
+    height = rows * (panel * aspect + 5.5) + _legend_height(truth) + 3
     figure = new_figure(PAGE_MM if columns > 2 else panel * columns + 4, height)
     axes = list(figure.subplots(rows, columns, squeeze=False).flat)
     if truth is not None:
@@ -112,6 +110,12 @@ def _legend_columns(names: list[str]) -> int:
     """Return how many names of this length fit side by side on a page."""
     longest = max(len(name) for name in names)
     return max(1, min(len(names), int(PAGE_MM / (6 + 1.15 * longest))))
+
+
+def _legend_height(truth: Partition | None) -> float:
+    """Return the height of the legend, mm."""
+    names = list(truth.colours) if truth else []
+    return 3.4 * math.ceil(len(names) / _legend_columns(names)) if names else 0
 
 
 def _legend(figure: Figure, truth: Partition) -> None:

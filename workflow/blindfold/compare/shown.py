@@ -89,3 +89,9 @@ def shown_keys(material: Material) -> pd.DataFrame:
         if run.seed is not None
     ]
     return pd.DataFrame(rows, columns=KEY)
+
+
+def seeds(runs: list[Shown]) -> str:
+    """Say which seed each method is shown by."""
+    told = [f"{run.label} {run.seed}" for run in runs if run.seed is not None]
+    return "seeds: " + ", ".join(told) if told else "no run ended ok"

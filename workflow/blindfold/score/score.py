@@ -28,8 +28,8 @@ def score(
 ) -> None:
     """Write the metric values and the markers of one method's runs on one dataset.
 
-    Every run leaves one row per metric; those of a run that did not end ``ok`` are NaN, but
-    for the cost that was measured, and carry its status. Unlabelled cells are masked.
+    Every run leaves one row per metric with its status; values of a run that did not end ``ok``
+    are NaN, but for the cost that was measured. Unlabelled cells are masked.
 
     Parameters
     ----------
@@ -58,8 +58,8 @@ def score(
             values += _failed(key, chosen, record)
             continue
         reference = reference or open_reference(results, dataset, truth)
-        path = results.run(dataset, method, k, seed) / "clusters.parquet"
-        partition, names = read_partition(path, truth.cells)
+        folder = results.run(dataset, method, k, seed)
+        partition, names = read_partition(folder / "clusters.parquet", truth.cells)
         evidence = Evidence(reference, partition, record)
         values += score_rows(key, chosen, evidence)
         markers.append(marker_table(key, evidence, names))

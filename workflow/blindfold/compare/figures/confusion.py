@@ -10,18 +10,19 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
 
 from blindfold.compare.drawing import Drawing, new_figure
 from blindfold.compare.palette import INK, PAGE_MM, VALUES
 from blindfold.compare.panels import blank, title
-from blindfold.compare.shown import Shown
+from blindfold.compare.shown import Shown, seeds
 from blindfold.compare.view import Partition, View
 
 _CAPTION = (
     "Where the cells of each class of {dataset} go, in percent of the class (rows add up to 100; "
     "values under 1 are left out). Columns are clusters in the order of the classes they are "
-    "matched to, so that the diagonal is right; further clusters follow. Each method is shown by "
-    "its seed of median ARI (k: {k}); controls and unlabelled cells are left out."
+    "matched to (framed: counted as right); clusters without a class follow. Each method is shown "
+    "by its seed of median ARI (k: {k}; {seeds}); controls and unlabelled cells are left out."
 )
 
 
@@ -32,7 +33,7 @@ def draw(view: View) -> Iterator[Drawing]:
         if truth is None or not runs:
             continue
         figure, data = _plot(view, truth, runs)
-        caption = _CAPTION.format(dataset=dataset, k=view.k(dataset))
+        caption = _CAPTION.format(dataset=dataset, k=view.k(dataset), seeds=seeds(runs))
         yield Drawing(f"confusion_{dataset}", figure, data, caption)
 
 
@@ -53,8 +54,10 @@ def _plot(view: View, truth: Partition, runs: list[Shown]) -> tuple[Figure, pd.D
         if run.seed is None:
             blank(ax, run.why)
             continue
-        table = confusion(truth, view.partition(run))
+        clusters = view.partition(run)
+        table = confusion(truth, clusters)
         paint(ax, table, classes, names=index % columns == 0)
+        frame(ax, table, dict(zip(clusters.groups, clusters.matched, strict=True)))
         tables.append(_long(table, run.label, run.seed))
     for ax in axes[len(runs) :]:
         ax.set_axis_off()
@@ -96,6 +99,16 @@ def paint(ax: Axes, table: pd.DataFrame, classes: list[str], names: bool) -> Non
                 column, row, f"{100 * value:.0f}", ha="center", va="center", fontsize=5,
                 color="white" if np.mean(cmap(value)[:3]) < 0.5 else INK,
             )  # fmt: skip
+
+
+def frame(ax: Axes, table: pd.DataFrame, matched: dict[str, str]) -> None:
+    """Frame the class that each cluster is matched to."""
+    for column, cluster in enumerate(table.columns):
+        if matched[cluster]:
+            row = table.index.get_loc(matched[cluster])
+            box = Rectangle((column - 0.5, row - 0.5), 1, 1, fill=False, ec=INK, lw=0.7)
+            box.set_clip_on(False)
+            ax.add_patch(box)
 
 
 def _long(table: pd.DataFrame, label: str, seed: int) -> pd.DataFrame:

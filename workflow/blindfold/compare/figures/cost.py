@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import Any
 
@@ -31,16 +32,26 @@ def draw(view: View) -> Iterator[Drawing]:
     datasets = [name for name in view.material.plan.datasets if name in set(table["dataset"])]
     if not datasets:
         return
-    figure = new_figure(PAGE_MM, 48 * len(datasets) + 3)
-    axes = figure.subplots(len(datasets), 2, squeeze=False, sharey="row")
-    for row, dataset in zip(axes, datasets, strict=True):
+    across = 1 if len(datasets) <= 3 else 2
+    rows = math.ceil(len(datasets) / across)
+    figure = new_figure(PAGE_MM, (48 if across == 1 else 40) * rows + 3 + 9 * (across - 1))
+    axes = figure.subplots(rows, 2 * across, squeeze=False, sharey="row")
+    pairs = axes.reshape(-1, 2)
+    for pair, dataset in zip(pairs, datasets, strict=False):
         here = table[table["dataset"] == dataset]
-        for ax, field in zip(row, _AXES, strict=True):
+        for ax, field in zip(pair, _AXES, strict=True):
             _panel(ax, here, field)
-        row[0].set_title(dataset, loc="left", fontweight="bold")
-        row[0].set_ylabel("ARI")
+        pair[0].set_title(dataset, loc="left", fontweight="bold")
+    for ax in axes[:, 0]:
+        ax.set_ylabel("ARI")
+    for ax in pairs[len(datasets) :].flat:
+        ax.set_axis_off()
     names = table.drop_duplicates("name").sort_values(["control", "name"])
-    figure.legend(handles=[_handle(row) for row in names.itertuples()], loc="outside right center")
+    handles = [_handle(row) for row in names.itertuples()]
+    if across == 1:
+        figure.legend(handles=handles, loc="outside right center")
+    else:
+        figure.legend(handles=handles, loc="outside lower center", ncols=6)
     yield Drawing("cost", figure, table, _CAPTION)
 
 

@@ -11,13 +11,14 @@ from matplotlib.collections import EllipseCollection
 
 from blindfold.compare.drawing import Drawing
 from blindfold.compare.panels import draw_maps
+from blindfold.compare.shown import seeds
 from blindfold.compare.view import Partition, View
 
 _CAPTION = (
     "Spots of {dataset} where they lie, each as wide as the spacing of spots. Each method is "
-    "shown by its seed of median ARI (k: {k}); clusters are coloured by the domain they are "
-    "matched to (optimal assignment), clusters beyond the number of domains in further colours. "
-    "Methods in the order of their rank; controls are left out."
+    "shown by its seed of median ARI (k: {k}; {seeds}); clusters are coloured by the domain "
+    "they are matched to (optimal assignment), clusters beyond the number of domains in further "
+    "colours. Methods in the order of their rank; controls are left out."
 )
 
 
@@ -37,7 +38,9 @@ def draw(view: View) -> Iterator[Drawing]:
         figure, data = draw_maps(view, dataset, paint, aspect, columns)
         data.insert(1, "x", xy[:, 0])
         data.insert(2, "y", xy[:, 1])
-        caption = _CAPTION.format(dataset=dataset, k=view.k(dataset))
+        caption = _CAPTION.format(
+            dataset=dataset, k=view.k(dataset), seeds=seeds(view.shown(dataset))
+        )
         yield Drawing(f"spatial_{dataset}", figure, data, caption)
 
 

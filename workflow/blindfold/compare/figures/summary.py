@@ -10,7 +10,7 @@ import matplotlib as mpl
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.patches import Rectangle
+from matplotlib.patches import Polygon, Rectangle
 
 from blindfold.compare.drawing import Drawing, new_figure
 from blindfold.compare.palette import FAILURE, FAINT, INK, PAGE_MM, QUIET, VALUES
@@ -20,9 +20,9 @@ from blindfold.compare.view import View
 _METRICS = {"mean_ari": "ARI", "mean_nmi": "NMI"}
 _CAPTION = (
     "Mean over seeds of each method on each dataset, methods in the order of the overall rank "
-    "(failures count as worst), controls below the line in grey. A red fraction tells how many "
-    "of the planned runs gave a result where not all did; a red cross marks a method without "
-    "any; a dash marks a method that does not apply. Right: planned runs that ended ok."
+    "(failures count as worst), controls below the line in grey. A red fraction (or corner, "
+    "where there is no room) marks results of fewer runs than planned; a red cross marks a method "
+    "without any; a dash marks a method that does not apply. Right: planned runs that ended ok."
 )
 
 
@@ -32,8 +32,9 @@ def draw(view: View) -> Iterator[Drawing]:
     datasets = list(view.material.plan.datasets)
     width = min(PAGE_MM, 46 + len(_METRICS) * len(datasets) * 15 + 16)
     figure = new_figure(width, 15 + 4.6 * len(methods))
+    last = max(0.9, 0.2 * len(datasets))
     grid = figure.add_gridspec(
-        1, len(_METRICS) + 1, width_ratios=[*[len(datasets)] * len(_METRICS), 0.9]
+        1, len(_METRICS) + 1, width_ratios=[*[len(datasets)] * len(_METRICS), last]
     )
     for index, metric in enumerate(_METRICS):
         ax = figure.add_subplot(grid[index])
@@ -82,11 +83,13 @@ def _cell(ax: Axes, x: int, y: int, row: dict[str, Any], value: float, narrow: b
     told = f"{value:.2f}".replace("-0.00", "0.00")
     middle = x + (0.35 if failed and not narrow else 0.5)
     ax.text(middle, y + 0.5, told, ha="center", va="center", fontsize=6, color=ink)
-    if failed:
+    if failed and narrow:
+        corner = [(x + 0.7, y + 0.03), (x + 0.97, y + 0.03), (x + 0.97, y + 0.36)]
+        ax.add_patch(Polygon(corner, fc=FAILURE, ec="white", lw=0.3))
+    elif failed:
         box = {"fc": "white", "ec": "none", "pad": 0.8}
         ax.text(
-            x + 0.96, y + 0.5, "!" if narrow else share, ha="right", va="center", fontsize=5,
-            color=FAILURE, bbox=box,
+            x + 0.96, y + 0.5, share, ha="right", va="center", fontsize=5, color=FAILURE, bbox=box
         )  # fmt: skip
 
 

@@ -10,14 +10,15 @@ from matplotlib.axes import Axes
 
 from blindfold.compare.drawing import Drawing
 from blindfold.compare.panels import draw_maps, scattered
+from blindfold.compare.shown import seeds
 from blindfold.compare.view import Partition, View
 
 _CAPTION = (
     "UMAP of {dataset} from 50 principal components of the log-normalised counts of the "
     "2,000 most variable genes (all, where there are fewer): one layout for all panels, made "
-    "without any method. Each method is shown by its seed of median ARI (k: {k}); clusters are "
-    "coloured by the class they are matched to (optimal assignment), clusters beyond the number "
-    "of classes in further colours. Methods in the order of their rank; controls are left out."
+    "without any method. Each method is shown by its seed of median ARI (k: {k}; {seeds}); "
+    "clusters are coloured by the class they are matched to (optimal assignment), clusters beyond "
+    "the number of classes in further colours. Methods in the order of their rank, without controls."
 )
 
 
@@ -29,7 +30,9 @@ def draw(view: View) -> Iterator[Drawing]:
         figure, data = draw_maps(view, dataset, paint, aspect=0.92)
         data.insert(1, "umap_1", xy[:, 0])
         data.insert(2, "umap_2", xy[:, 1])
-        caption = _CAPTION.format(dataset=dataset, k=view.k(dataset))
+        caption = _CAPTION.format(
+            dataset=dataset, k=view.k(dataset), seeds=seeds(view.shown(dataset))
+        )
         yield Drawing(f"umap_{dataset}", figure, data, caption)
 
 
