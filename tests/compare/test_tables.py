@@ -162,6 +162,7 @@ def test_provenance(scored, tmp_path):
     assert facts["hardware"]["cores"] > 0
     assert facts["hardware"]["sandboxes"] == ["tripwire"]
     assert facts["inputs"]["cells"]["input.h5ad"] == io.sha256(scored.layout.input("cells"))
+    assert facts["inputs"]["cells"]["raw"] == {"x": "0" * 64}
     assert "numpy" in facts["versions"]["packages"]
     provenance(scored.layout)
     assert scored.layout.provenance.read_bytes() == first

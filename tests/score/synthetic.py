@@ -138,7 +138,7 @@ def write_dataset(results: Layout, dataset: str, spatial: bool) -> np.ndarray:
             "n_clusters": 5,
             "labelled": CELLS - UNLABELLED,
             "image": False,
-            "checksums": {"input": "0" * 64},
+            "raw_sha256": {"x": "0" * 64},
         },
     )
     return truth

@@ -113,4 +113,8 @@ def checksums(results: Layout, dataset: str) -> dict[str, Any]:
     card = io.read_json(results.card(dataset)) if results.card(dataset).is_file() else {}
     path = results.input(dataset)
     found = io.sha256(path) if path.is_file() else None
-    return {"input.h5ad": found, "card": card.get("checksums")}
+    return {
+        "raw": card.get("raw_sha256"),
+        "input.h5ad": found,
+        "image.png": card.get("image_sha256"),
+    }

@@ -18,7 +18,7 @@ _CAPTION = (
     "2,000 most variable genes (all, where there are fewer): one layout for all panels, made "
     "without any method. Each method is shown by its seed of median ARI (k: {k}; {seeds}); "
     "clusters are coloured by the class they are matched to (optimal assignment), clusters beyond "
-    "the number of classes in further colours. Methods in the order of their rank, without controls."
+    "the number of classes in further colours. Methods in the order of rank, without controls."
 )
 
 
