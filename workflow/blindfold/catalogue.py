@@ -58,7 +58,7 @@ def explain(name: str, methods_path: list[str]) -> None:
     BlindfoldError
         Where nothing has this name.
     """
-    from blindfold.score.catalogue import find_metrics
+    from blindfold.score.catalogue import explain_metric, find_metrics
 
     methods, datasets, metrics = find_methods(methods_path), find_datasets(), find_metrics()
     if name in methods:
@@ -66,7 +66,8 @@ def explain(name: str, methods_path: list[str]) -> None:
     elif name in datasets:
         _print_card(name, "dataset", dataset_card(name))
     elif name in metrics:
-        print(metrics[name])
+        for heading, text in explain_metric(name).items():
+            print(f"{heading}: {text}")
     else:
         known = [*methods, *datasets, *metrics]
         raise BlindfoldError(
@@ -82,7 +83,9 @@ def _print_card(name: str, kind: str, card: BaseModel) -> None:
 
 
 def _print(columns: list[str], rows: list[list[str]]) -> None:
-    table = Table(*columns, box=None, pad_edge=False)
+    table = Table(box=None, pad_edge=False)
+    for position, column in enumerate(columns):
+        table.add_column(column, no_wrap=position == 0)
     for row in rows:
         table.add_row(*row)
-    Console(soft_wrap=False).print(table)
+    Console().print(table)
