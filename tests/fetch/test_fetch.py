@@ -35,7 +35,7 @@ def server(tmp_path):
     handler = partial(Handler, directory=str(tmp_path / "site"))
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as httpd:
         httpd.asked = []
-        thread = threading.Thread(target=httpd.serve_forever)
+        thread = threading.Thread(target=httpd.serve_forever, args=(0.01,))
         thread.start()
         httpd.address = f"http://127.0.0.1:{httpd.server_port}"
         yield httpd

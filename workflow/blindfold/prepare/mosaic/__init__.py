@@ -1,0 +1,1 @@
+"""Semi-synthetic tissues: planted domains, spots summed from real cells, drawn histology."""
