@@ -171,6 +171,8 @@ def test_data_without_labels_have_a_truth_without_labels(tiny):
 def test_blinding_needs_prepared_data(tiny, tmp_path):
     at = tiny(prepared_cells(10))
     at.prepared("tiny").write_bytes(at.prepared("tiny").read_bytes()[:500])
+    with pytest.raises(BlindfoldError, match=r"image\.png"):
+        tiny(prepared_cells(10), "pictured", image=True)
     with pytest.raises(BlindfoldError, match="truncated"):
         blind("tiny", at, 0)
     at.prepared("tiny").unlink()

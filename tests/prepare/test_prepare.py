@@ -78,6 +78,13 @@ def test_raw_files_must_have_been_fetched(small_card, at, tmp_path):
         prepare("small", tmp_path / "elsewhere", at)
 
 
+def test_a_role_that_the_reader_needs_is_named(small_card, at):
+    file = {"path": "a.h5ad", "role": "spots", "sha256": "0" * 64, "bytes": 1, "url": "http://x"}
+    cache, _ = small_card(files=[file])
+    with pytest.raises(BlindfoldError, match="role 'cells'"):
+        prepare("small", cache, at)
+
+
 def test_a_damaged_raw_file_is_named(small_card, at):
     cache, _ = small_card()
     raw = cache / "small" / "a.h5ad"

@@ -12,6 +12,7 @@ import numpy as np
 from blindfold.blind.facts import facts
 from blindfold.core import cards, io
 from blindfold.core.cards import DatasetCard
+from blindfold.core.errors import BlindfoldError
 from blindfold.core.layout import Layout
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ def blind(dataset: str, results: Layout, seed: int) -> Path:
     Raises
     ------
     BlindfoldError
-        Where the prepared file is missing or damaged.
+        Where the prepared file or image is missing or damaged.
     """
     card = cards.dataset_card(dataset)
     prepared = io.read_h5ad(results.prepared(dataset))
@@ -47,6 +48,11 @@ def blind(dataset: str, results: Layout, seed: int) -> Path:
     shown = blinded(prepared, order, card.batch)
     io.write_h5ad(results.input(dataset), shown)
     if card.image:
+        if not results.prepared_image(dataset).is_file():
+            raise BlindfoldError(
+                "file not found", file=results.prepared_image(dataset),
+                remedy=f"run: blindfold prepare {dataset}",
+            )  # fmt: skip
         with io.atomic(results.image(dataset)) as temporary:
             shutil.copyfile(results.prepared_image(dataset), temporary)
     hidden = truth(prepared, order, card)

@@ -57,9 +57,18 @@ def prepare(dataset: str, cache: Path, results: Layout, permute: bool = False) -
     return path
 
 
+class _Roles(dict[str, Path]):
+    """Raw files by role; a reader that asks for another role gets a clear message."""
+
+    def __missing__(self, role: str) -> Path:
+        raise BlindfoldError(
+            f"the reader needs a file with role {role!r}", field="files.role", found=", ".join(self)
+        )
+
+
 def _raw_files(dataset: str, card: DatasetCard, cache: Path) -> dict[str, Path]:
     """Return the raw files by role."""
-    files = {file.role: layout.cached(cache, dataset) / file.path for file in card.files}
+    files = _Roles({f.role: layout.cached(cache, dataset) / f.path for f in card.files})
     for path in files.values():
         if not path.is_file():
             raise BlindfoldError(

@@ -54,14 +54,17 @@ def standardise(read: AnnData, card: DatasetCard, file: Path) -> AnnData:
             obs[column] = _category(read.obs, column, file)
     var = pd.DataFrame(index=pd.Index(read.var_names.astype(str), name=None))
     adata = anndata.AnnData(counts, obs=obs, var=var)
-    facts: dict[str, Any] = {"technology": card.technology}
+    adata.uns["blindfold"] = {"technology": card.technology}
     if card.modality == "spatial":
         adata.obsm["spatial"] = _coordinates(read, file)
-        facts |= {"unit": card.unit or "unknown", "pitch": pitch(adata.obsm["spatial"])}
-        if card.image:
-            facts["scale"] = float(read.uns["scale"])
-    adata.uns["blindfold"] = facts
+        adata.uns["blindfold"] |= _geometry(read, card, adata.obsm["spatial"])
     return adata
+
+
+def _geometry(read: AnnData, card: DatasetCard, coordinates: np.ndarray) -> dict[str, Any]:
+    """Return unit, pitch and, with an image, its scale."""
+    known = {"unit": card.unit or "unknown", "pitch": pitch(coordinates)}
+    return known | ({"scale": float(read.uns["scale"])} if card.image else {})
 
 
 def _category(obs: pd.DataFrame, column: str, file: Path) -> pd.Categorical:

@@ -44,15 +44,10 @@ def draw(
     scale = float(width / extent[0])
     height = round(extent[1] * scale)
     tissue, region = _regions(coordinates * scale, domain, pitch * scale, (height, width))
-    kinds = int(domain.max()) + 1
-    # golden-ratio steps spread the domains' values however many there are
-    level = (np.arange(kinds) * 0.618 + 0.25) % 1 - 0.5
-    other = (np.arange(kinds) * 0.414 + 0.60) % 1 - 0.5
     soft = pitch * scale / 4
-    crowd = gaussian_filter(1 + 1.7 * informativeness * level[region], soft) * tissue
-    pink = gaussian_filter(1 + 1.1 * informativeness * other[region], soft) * tissue
-    per_pixel = 9 / (pitch * scale) ** 2
-    nuclei = _nuclei(crowd * per_pixel, rng)
+    crowd = gaussian_filter(1 + informativeness * _contrast(region, 1.7, 0.618), soft) * tissue
+    pink = gaussian_filter(1 + informativeness * _contrast(region, 1.1, 0.414), soft) * tissue
+    nuclei = _nuclei(crowd * 9 / (pitch * scale) ** 2, rng)
     fibres = _texture((height, width), rng)
     eosin = pink * (0.34 + 0.10 * fibres) * (1 - 0.6 * nuclei)
     blue = 0.95 * nuclei + 0.04 * crowd * (1 + fibres)
@@ -60,6 +55,14 @@ def draw(
     grain = rng.normal(0, 2.0, (height, width, 1))
     image = PAPER * np.exp(-np.maximum(density, 0)) + grain
     return np.clip(np.rint(image), 0, 255).astype(np.uint8), scale
+
+
+def _contrast(region: np.ndarray, strength: float, step: float) -> np.ndarray:
+    """Return a value from -strength / 2 to strength / 2 per domain.
+
+    Irrational steps around the circle spread the values however many domains there are.
+    """
+    return np.asarray(strength * ((region * step + step / 2) % 1 - 0.5))
 
 
 def _regions(

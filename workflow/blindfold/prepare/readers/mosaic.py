@@ -23,10 +23,8 @@ def read(files: dict[str, Path], options: dict[str, Any], card: DatasetCard) -> 
 
     Parameters
     ----------
-    files
-        Role ``cells``: an h5ad whose ``raw`` holds log-normalised counts.
-    options
-        See `blindfold.prepare.mosaic.options.Options`.
+    files, options
+        Role ``cells``: an h5ad whose ``raw`` holds log-normalised counts. See `Options`.
     card
         The dataset's card; its label column receives the planted domains.
 
@@ -52,17 +50,17 @@ def read(files: dict[str, Path], options: dict[str, Any], card: DatasetCard) -> 
     coordinates = layout.hexagonal(knobs.spots, knobs.pitch)
     domain = layout.plant_domains(coordinates, knobs.domains)
     # one generator each: changing the image's knobs leaves the counts as they are
-    streams = [np.random.default_rng(s) for s in np.random.SeedSequence(knobs.seed).spawn(2)]
-    counts = _spots(real, types, domain, knobs, streams[0])
+    chance, paint = map(np.random.default_rng, np.random.SeedSequence(knobs.seed).spawn(2))
+    counts = _spots(real, types, domain, knobs, chance)
+    label = np.array(layout.domain_names(knobs.domains))[domain]
     names = [f"spot-{i + 1}" for i in range(knobs.spots)]
-    column = card.label or "domain"
-    obs = pd.DataFrame({column: np.array(layout.domain_names(knobs.domains))[domain]}, index=names)
+    obs = pd.DataFrame({card.label or "domain": label}, index=names)
     tissue = anndata.AnnData(counts, obs=obs, var=pd.DataFrame(index=source.raw.var_names))
     tissue.obsm["spatial"] = coordinates
     if card.image:
         tissue.uns["image"], tissue.uns["scale"] = histology.draw(
             coordinates, domain, knobs.pitch, knobs.image_width, knobs.image_informativeness,
-            streams[1],
+            paint,
         )  # fmt: skip
     return tissue
 
