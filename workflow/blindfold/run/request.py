@@ -105,15 +105,17 @@ def _facts(path: Path) -> dict[str, Any]:
     """Return the dataset's card.json, where there is one, after checking the input against it."""
     beside = path.parent / "card.json"
     facts: dict[str, Any] = io.read_json(beside) if beside.exists() else {}
-    expected = facts.get("input_sha256")
-    if expected is not None and io.sha256(path) != expected:
-        raise BlindfoldError(
-            "the input is damaged or was changed",
-            file=path,
-            found=io.sha256(path),
-            expected=f"sha256 {expected} (card.json)",
-            remedy="delete it and run again",
-        )
+    for name, key in ((path.name, "input_sha256"), ("image.png", "image_sha256")):
+        file, expected = path.parent / name, facts.get(key)
+        found = io.sha256(file) if file.is_file() else "no file"
+        if expected is not None and found != expected:
+            raise BlindfoldError(
+                "the input is damaged or was changed",
+                file=file,
+                found=found,
+                expected=f"sha256 {expected} (card.json)",
+                remedy=f"delete {path} and run again",
+            )
     return facts
 
 
