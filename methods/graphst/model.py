@@ -146,7 +146,7 @@ def fit(data: Data, params: Params, job: Job) -> Result:
     model = Model(prepare(data.counts, params.n_genes), neighbours, params, job)
 
     def head() -> Result:
-        found = mixture_result(model.components(params.n_components), job)
+        found = mixture_result(model.components(params.n_components), job, params.kmeans_starts)
         found.clusters = majority_vote(found.clusters, coordinates, params.refine, pitch)
         return found
 

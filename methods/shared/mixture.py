@@ -8,7 +8,7 @@ import numpy as np
 import scipy.linalg
 
 from methods.shared.hierarchy import agglomerate, cut, half_whiten
-from methods.shared.kmeans import check_clusters
+from methods.shared.kmeans import check_clusters, kmeans
 
 SUBSAMPLE = 2000
 MAX_ITERATIONS = 1000
@@ -98,14 +98,31 @@ def _cholesky(covariance: np.ndarray) -> tuple[np.ndarray, float]:
     return np.sqrt(scale) * np.eye(len(covariance)), scale
 
 
+def _climb(
+    features: np.ndarray, start: tuple[np.ndarray, np.ndarray, np.ndarray]
+) -> tuple[np.ndarray, float, float]:
+    """Run EM until the log-likelihood changes by at most 1e-5 of itself."""
+    z, likelihood, ridge = _expect(features, *start)
+    for _ in range(MAX_ITERATIONS):
+        before = likelihood
+        z, likelihood, ridge = _expect(features, *_maximise(features, z))
+        if abs(likelihood - before) <= 1e-5 * (1 + abs(likelihood)):
+            break
+    return z, likelihood, ridge
+
+
 def fit_mixture(
     features: np.ndarray,
     n_clusters: int,
     rng: np.random.Generator,
     hierarchy: Hierarchy | None = None,
+    kmeans_starts: int = 0,
 ) -> Mixture:
     """
-    Fit the mixture by EM from the hierarchical partition.
+    Fit the mixture by EM from the hierarchical partition and from k-means ones.
+
+    The hierarchical start alone is what mclust does. It whitens first, so on principal
+    components it can miss groups that only a few of them separate; k-means starts do not.
 
     Parameters
     ----------
@@ -117,6 +134,8 @@ def fit_mixture(
         Draws the start's subsample above 2,000 cells; unused below.
     hierarchy
         Start computed earlier on the same features.
+    kmeans_starts
+        Further starts; the highest likelihood wins, the earlier on a tie.
 
     Notes
     -----
@@ -127,14 +146,12 @@ def fit_mixture(
     features = np.asarray(features, dtype=np.float64)
     features = features - features.mean(axis=0)
     hierarchy = hierarchy or Hierarchy(features, rng)
-    n_clusters_started = min(n_clusters, len(hierarchy.rows))
-    start = _maximise(features[hierarchy.rows], hierarchy.memberships(n_clusters_started))
-    z, likelihood, ridge = _expect(features, *start)
-    for _ in range(MAX_ITERATIONS):
-        before = likelihood
-        z, likelihood, ridge = _expect(features, *_maximise(features, z))
-        if abs(likelihood - before) <= 1e-5 * (1 + abs(likelihood)):
-            break
+    memberships = hierarchy.memberships(min(n_clusters, len(hierarchy.rows)))
+    fits = [_climb(features, _maximise(features[hierarchy.rows], memberships))]
+    for _ in range(kmeans_starts):
+        partition = np.eye(n_clusters)[kmeans(features, n_clusters, rng, n_starts=1)]
+        fits.append(_climb(features, _maximise(features, partition)))
+    z, likelihood, ridge = max(fits, key=lambda fit: fit[1])
     n, d = features.shape
     df = (n_clusters - 1) + n_clusters * d + d * (d + 1) / 2
     bic = float(2 * likelihood - df * np.log(n))
@@ -164,5 +181,5 @@ def estimate_clusters(
     hierarchy = Hierarchy(features, rng)
     features, hierarchy.rows = features[hierarchy.rows], np.arange(len(hierarchy.rows))
     tried = range(1, min(most, len(features)) + 1)
-    bic = [fit_mixture(features, k, rng, hierarchy).bic for k in tried]
+    bic = [fit_mixture(features, k, rng, hierarchy, kmeans_starts=3).bic for k in tried]
     return tried[int(np.argmax(bic))], f"highest BIC of the EEE mixture, 1 to {tried[-1]}"

@@ -35,7 +35,7 @@ def kmeans_result(features: np.ndarray, job: Job, n_starts: int = 20) -> Result:
     return Result(clusters, features.astype(np.float32), notes={"k_rule": rule})
 
 
-def mixture_result(features: np.ndarray, job: Job) -> Result:
+def mixture_result(features: np.ndarray, job: Job, kmeans_starts: int = 0) -> Result:
     """
     Cluster by the shared-covariance Gaussian mixture.
 
@@ -45,9 +45,13 @@ def mixture_result(features: np.ndarray, job: Job) -> Result:
         cells x d; they become the embedding.
     job
         Seed and number of clusters.
+    kmeans_starts
+        Starts of EM beside the hierarchical one.
     """
     n_clusters, rule = number_of_clusters(features, job)
-    mixture = fit_mixture(features, n_clusters, stream(job.seed, "head"))
+    mixture = fit_mixture(
+        features, n_clusters, stream(job.seed, "head"), kmeans_starts=kmeans_starts
+    )
     notes = {
         "k_rule": rule,
         "log_likelihood": mixture.log_likelihood,

@@ -1,0 +1,149 @@
+"""What every method in the folder must do, found by looking in the folder."""
+
+from __future__ import annotations
+
+import ast
+import dataclasses
+import importlib
+import inspect
+
+import numpy as np
+import pytest
+import scipy.sparse as sp
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn.metrics import adjusted_rand_score
+
+from methods.contract import Data, Job, Params, Result
+from tests.methods.toys import METHODS, NAMES, SHORT, card, run, tissue, toy
+
+VARIANTS = [(name, variant) for name in NAMES for variant in card(name)["variants"]]
+
+
+@pytest.mark.parametrize(("name", "variant"), VARIANTS)
+def test_same_seed_same_bytes_with_and_without_snapshots(name, variant):
+    """GraphST 8 and the contract: determinism, and snapshots that disturb nothing."""
+    data, _ = toy(name)
+    results = [
+        run(name, data, Job(11, 3, snapshots=count), variant, **SHORT) for count in (0, 0, 3)
+    ]
+    for other in results[1:]:
+        np.testing.assert_array_equal(results[0].clusters, other.clusters)
+        if results[0].embedding is not None:
+            np.testing.assert_array_equal(results[0].embedding, other.embedding)
+    if results[2].snapshots:
+        np.testing.assert_array_equal(results[2].snapshots[-1][1], results[2].clusters)
+
+
+@pytest.mark.parametrize("clusters", [3, None])
+@pytest.mark.parametrize("name", NAMES)
+def test_output_keeps_the_contract(name, clusters):
+    data, _ = toy(name)
+    result = run(name, data, Job(0, clusters), **SHORT)
+    assert isinstance(result, Result)
+    assert result.clusters.shape == (data.n_cells,)
+    assert np.issubdtype(result.clusters.dtype, np.integer)
+    assert 1 <= len(np.unique(result.clusters)) <= data.n_cells
+    assert result.notes["k_rule"]
+    if result.embedding is not None:
+        assert result.embedding.dtype == np.float32
+        assert len(result.embedding) == data.n_cells
+        assert np.isfinite(result.embedding).all()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_no_way_in_for_a_label(name):
+    """scTAG 9: fit takes data, parameters and a job; none of them has room for labels."""
+    module = importlib.import_module(f"methods.{name}.model")
+    assert list(inspect.signature(module.fit).parameters) == ["data", "params", "job"]
+    fields = {field.name for kind in (Data, Job) for field in dataclasses.fields(kind)}
+    assert not {f for f in fields if "label" in f or "class" in f or "truth" in f}
+    for file in [*(METHODS / name).glob("*.py"), *(METHODS / "shared").glob("*.py")]:
+        for node in ast.walk(ast.parse(file.read_text())):
+            if isinstance(node, ast.ImportFrom):
+                assert node.module.split(".")[0] != "blindfold", file
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_card_and_code_name_the_same_parameters(name):
+    described = card(name)
+    assert next(iter(described["variants"])) == "described"
+    source = (METHODS / name / "model.py").read_text()
+    for parameter in described["parameters"]:
+        assert f"params.{parameter}" in source, parameter
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_more_clusters_than_cells_is_refused(name):
+    data, _ = toy(name)
+    with pytest.raises(ValueError, match="n_clusters"):
+        run(name, data, Job(0, data.n_cells + 1), **SHORT)
+
+
+@pytest.mark.parametrize("name", [n for n in NAMES if "coordinates" in card(n)["needs"]])
+def test_missing_coordinates_are_named(name):
+    data, _ = tissue(6)
+    with pytest.raises(ValueError, match="coordinates"):
+        run(name, Data(data.counts, data.genes), Job(0, 2), **SHORT)
+
+
+def awkward(kind: str, name: str) -> Data:
+    """Return a dataset with one thing wrong."""
+    data, _ = toy(name)
+    counts = data.counts.toarray()
+    position = data.coordinates
+    if kind == "tiny":
+        counts, position = counts[:6], None if position is None else position[:6]
+    elif kind == "constant genes":
+        counts[:, :20] = 2
+    elif kind == "empty cells and genes":
+        counts[:5], counts[:, 7:11] = 0, 0
+    elif kind == "one gene":
+        counts = counts[:, :1]
+    elif kind == "identical cells":
+        counts[10:60] = counts[10]
+    elif kind == "two far pieces" and position is not None:
+        position = position + np.where(np.arange(len(position)) < 40, 0, 1e6)[:, None]
+    genes = data.genes[: counts.shape[1]]
+    return Data(sp.csr_matrix(counts), genes, position, data.pitch)
+
+
+KINDS = ["tiny", "constant genes", "empty cells and genes", "one gene", "identical cells",
+         "two far pieces"]  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("name", NAMES)
+def test_awkward_data_still_get_a_whole_answer(name, kind):
+    """Fewer cells than neighbours and components, constant genes, empty cells, duplicates."""
+    data = awkward(kind, name)
+    result = run(name, data, Job(0, 2), **SHORT)
+    assert result.clusters.shape == (data.n_cells,)
+    assert result.embedding is None or np.isfinite(result.embedding).all()
+
+
+@given(st.integers(0, 10**6))
+@settings(max_examples=5, deadline=None)
+def test_permuting_cells_permutes_clusters(seed):
+    """On planted groups every baseline gives the same partition in any order of cells.
+
+    K-means of a square lattice or of depth has several optima of almost equal inertia, so the
+    controls are not held to it.
+    """
+    for name in ("pca_kmeans", "pca_leiden", "pca_gmm", "smoothed_pca_kmeans"):
+        data, _ = toy(name)
+        order = np.random.default_rng(seed).permutation(data.n_cells)
+        position = None if data.coordinates is None else data.coordinates[order]
+        mixed = Data(data.counts[order], data.genes, position, data.pitch)
+        first, second = (run(name, d, Job(0, 3)).clusters for d in (data, mixed))
+        assert adjusted_rand_score(first[order], second) > 0.99, name
+
+
+@pytest.mark.parametrize("name", ["pca_kmeans", "pca_leiden", "pca_gmm", "smoothed_pca_kmeans"])
+def test_planted_groups_are_found(name):
+    data, truth = toy(name)
+    assert adjusted_rand_score(truth, run(name, data, Job(0, 3)).clusters) > 0.8
+
+
+def test_params_are_attributes():
+    assert Params(epochs=3).epochs == 3

@@ -1,0 +1,177 @@
+"""GraphST: formulas on small cases, dense reference, planted stripes."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from sklearn.decomposition import PCA
+from sklearn.metrics import adjusted_rand_score
+from torch.nn.functional import normalize, softplus
+
+from methods.contract import Data, Job
+from methods.graphst import model as graphst
+from methods.graphst.model import Model, prepare, propagation
+from methods.shared.graph import adjacency, spatial_knn, symmetrise
+from methods.shared.sparse import SparseMatrix
+from methods.shared.train import Training, adam
+from tests.methods.toys import params, run, tissue
+
+PATH = np.array([[1], [2], [1]])
+
+
+def build(seed: int = 0, side: int = 8, **changes) -> Model:
+    data, _ = tissue(side)
+    chosen = params("graphst", **changes)
+    neighbours = spatial_knn(data.coordinates, chosen.n_neighbors)
+    return Model(prepare(data.counts, chosen.n_genes), neighbours, chosen, Job(seed, 3))
+
+
+def dense(matrix: SparseMatrix) -> torch.Tensor:
+    return matrix.forward.to_dense()
+
+
+def test_both_adjacencies_on_a_path():
+    """GraphST 1."""
+    r, s = 1 / math.sqrt(2), 1 / math.sqrt(6)
+    visium = [[1, r, 0], [r, 1, r], [0, r, 1]]
+    standard = [[1 / 2, s, 0], [s, 1 / 3, s], [0, s, 1 / 2]]
+    np.testing.assert_allclose(propagation(PATH, "visium").toarray(), visium, rtol=1e-6)
+    np.testing.assert_allclose(propagation(PATH, "standard").toarray(), standard, rtol=1e-6)
+
+
+def test_latent_is_linear_in_expression():
+    """GraphST 2: scaling expression scales latent and reconstruction."""
+    model = build()
+    before = model.latent()
+    model.features = SparseMatrix(prepare(tissue(8)[0].counts, 3000) * np.float32(3))
+    torch.testing.assert_close(model.latent(), 3 * before, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("unit_rows", [False, True])
+def test_components_are_those_of_the_reconstruction(unit_rows):
+    """GraphST 3: Cholesky PCA, also of rows scaled to unit length."""
+    model = build(unit_rows=unit_rows)
+    h = (model.latent() @ model.network.decoder).detach().double().numpy()
+    if unit_rows:
+        h /= np.linalg.norm(h, axis=1, keepdims=True)
+    expected = PCA(10, svd_solver="full").fit_transform(h)
+    scale = np.abs(expected).max()
+    np.testing.assert_allclose(np.abs(model.components(10)), np.abs(expected), atol=1e-4 * scale)
+
+
+def test_readout():
+    """GraphST 4: rows sum to 4; constant gives E / |E|; zero gives 0.5."""
+    neighbours = spatial_knn(tissue(8)[0].coordinates, 3)
+    assert set(np.asarray(adjacency(neighbours, itself=True).sum(axis=1)).ravel()) == {4.0}
+    model = build()
+    constant = torch.tensor([[3.0, 4.0]]).repeat(64, 1)
+    summary = torch.sigmoid(normalize(model.readout @ constant, dim=1))
+    torch.testing.assert_close(summary, torch.sigmoid(torch.tensor([[0.6, 0.8]])).repeat(64, 1))
+    zero = torch.sigmoid(normalize(model.readout @ torch.zeros(64, 2), dim=1))
+    assert (zero == 0.5).all()
+
+
+def test_identical_views_cannot_be_told_apart():
+    """GraphST 5: with no corruption both losses are equal and at least log 2."""
+    model = build()
+    e = torch.relu(model.graph @ (model.features @ model.network.encoder))
+    loss = model.contrast(torch.cat([e, e], dim=1)).item()
+    assert loss >= 2 * math.log(2) - 1e-6
+
+
+def test_decoder_gradient_in_closed_form():
+    """GraphST 6: -20 / (N G) Y^T (X - Y W2); the contrast does not touch the decoder."""
+    model = build()
+    torch.stack(list(model.step(0).values())).sum().backward()
+    y, w, x = model.latent().detach(), model.network.decoder, dense(model.features)
+    expected = -20 / x.numel() * y.T @ (x - y @ w.detach())
+    torch.testing.assert_close(w.grad, expected, rtol=1e-3, atol=1e-6)
+
+
+def test_decoder_approaches_least_squares_with_the_encoder_frozen():
+    """GraphST 7."""
+    model = build(side=6, width=4)
+    y, x = model.latent().detach(), dense(model.features)
+    best = (x - y @ torch.linalg.lstsq(y, x).solution).square().mean().item()
+    training = Training(Job(0), 1500, lambda: np.zeros(1))
+    training.run(adam([model.network.decoder], 0.02), model.step, 1500)
+    assert training.trace[-1]["reconstruction"] / 10 == pytest.approx(best, rel=1e-2)
+
+
+def dense_step(model: Model, order: torch.Tensor) -> torch.Tensor:
+    """The equations with dense arrays and both passes written out."""
+    x, a, m = dense(model.features), dense(model.graph), dense(model.readout)
+    net = model.network
+    z, z_other = a @ x @ net.encoder, a @ x[order] @ net.encoder
+    e, e_other = z.relu(), z_other.relu()
+    g, g_other = (torch.sigmoid(normalize(m @ v, dim=1)) for v in (e, e_other))
+
+    def logit(left, right):
+        return (left @ net.bilinear * right).sum(dim=1) + net.bias
+
+    first = softplus(-logit(e, g)) + softplus(logit(e_other, g))
+    second = softplus(-logit(e_other, g_other)) + softplus(logit(e, g_other))
+    return 10 * (x - a @ z @ net.decoder).square().mean() + (first + second).mean() / 2
+
+
+def test_twenty_steps_as_with_dense_arrays():
+    """GraphST 12: same loss trajectory to 1e-4."""
+    sparse, full = build(), build()
+    weights = list(full.network.parameters())
+    optimiser = torch.optim.Adam(weights, lr=1e-3)
+    training = Training(Job(0), 20, lambda: np.zeros(1))
+    training.run(adam(list(sparse.network.parameters()), 1e-3), sparse.step, 20)
+    for row in training.trace:
+        order = torch.randperm(64, generator=full.shuffles)
+        optimiser.zero_grad()
+        loss = dense_step(full, order)
+        loss.backward()
+        optimiser.step()
+        assert row["loss"] == pytest.approx(loss.item(), rel=1e-4)
+
+
+def test_planted_stripes_and_the_worth_of_the_graph(monkeypatch):
+    """GraphST 9: found with the graph; worse with self-loops only."""
+    data, truth = tissue(16)
+    found = run("graphst", data, Job(0, 3), epochs=150)
+    with_graph = adjusted_rand_score(truth, found.clusters)
+    assert with_graph > 0.9
+    monkeypatch.setattr(
+        graphst, "propagation", lambda nb, kind: propagation(nb, kind).multiply(np.eye(len(nb)))
+    )
+    alone = run("graphst", data, Job(0, 3), epochs=150)
+    assert adjusted_rand_score(truth, alone.clusters) < with_graph
+
+
+def test_equivariant_to_spot_order():
+    """GraphST 8: the partition of shuffled spots is the shuffled partition."""
+    data, _ = tissue(14)
+    order = np.random.default_rng(0).permutation(len(data.coordinates))
+    mixed = Data(data.counts[order], data.genes, data.coordinates[order], data.pitch)
+    first = run("graphst", data, Job(0, 3), epochs=150).clusters
+    second = run("graphst", mixed, Job(0, 3), epochs=150).clusters
+    assert adjusted_rand_score(first[order], second) > 0.9
+
+
+def test_refinement_is_off_and_smooths_when_asked():
+    data, _ = tissue(10)
+    assert params("graphst").refine == 0
+    plain = run("graphst", data, Job(0, 3), epochs=10).clusters
+    smooth = run("graphst", data, Job(0, 3), epochs=10, refine=12).clusters
+    graph = symmetrise(adjacency(spatial_knn(data.coordinates, 6))).tocoo()
+    borders = [(c[graph.row] != c[graph.col]).sum() for c in (plain, smooth)]
+    assert borders[1] <= borders[0]
+
+
+def test_duplicate_positions_and_empty_spots():
+    data, _ = tissue(8)
+    positions = data.coordinates.copy()
+    positions[:10] = positions[0]
+    counts = data.counts.copy()
+    counts[3] = 0
+    counts.eliminate_zeros()
+    result = run("graphst", Data(counts, data.genes, positions, 100.0), Job(0, 3), epochs=5)
+    assert np.isfinite(result.embedding).all()

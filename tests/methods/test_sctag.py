@@ -1,0 +1,122 @@
+"""scTAG on planted data: both variants, centres, labels and the start."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from sklearn.metrics import adjusted_rand_score
+
+from methods.contract import Job
+from methods.sctag.model import Model, prepare, zinb_target
+from methods.shared.preprocess import log1p, scale_to_total
+from tests.methods.toys import cells, params, run
+
+QUICK = {"epochs": 20, "cluster_epochs": 17}
+
+
+def model(variant: str = "described", **changes) -> tuple[Model, np.ndarray]:
+    data, truth = cells()
+    chosen = params("sctag", variant, **changes)
+    built = Model(prepare(data.counts, chosen), chosen, Job(0, 3))
+    built.centres = built.class_means(truth, 3)
+    return built, truth
+
+
+@pytest.mark.parametrize("variant", ["described", "released"])
+def test_planted_groups_are_found(variant):
+    data, truth = cells()
+    result = run("sctag", data, Job(0, 3), variant, **QUICK)
+    assert adjusted_rand_score(truth, result.clusters) > 0.9
+    assert result.embedding.shape == (90, 15)
+    assert len(result.trace) == 37
+
+
+def test_spectral_start_stands_beside_the_result():
+    data, truth = cells()
+    result = run("sctag", data, Job(0, 3, snapshots=2), **QUICK)
+    assert [epoch for epoch, _ in result.snapshots] == [0, 18, 37]
+    assert adjusted_rand_score(truth, result.snapshots[0][1]) > 0.9
+    np.testing.assert_array_equal(result.snapshots[-1][1], result.clusters)
+
+
+@pytest.mark.parametrize(("variant", "moves"), [("described", True), ("released", False)])
+def test_centres_move_only_where_trained(variant, moves, monkeypatch):
+    """scTAG 7: frozen centres are bit-identical before and after."""
+    seen = []
+    original = Model.class_means
+
+    def remember(self, labels, n_clusters):
+        centres = original(self, labels, n_clusters)
+        seen.append((centres, centres.clone()))
+        return centres
+
+    monkeypatch.setattr(Model, "class_means", remember)
+    run("sctag", cells()[0], Job(0, 3), variant, **QUICK)
+    live, before = seen[-1]
+    assert torch.equal(live.detach(), before) is not moves
+
+
+def test_released_labels_are_those_of_the_last_refresh():
+    """scTAG section 4: step 16 of 0..16 is the last refresh; described reads after the last."""
+    stale, truth = model("released")
+    for epoch in range(17):
+        stale.cluster_step(epoch)
+        if epoch == 8:
+            stale.stale = None
+    expected = stale.stale.copy()
+    stale.network.to_graph.weight.data += 1.0
+    with torch.no_grad():
+        for weight in stale.network.parameters():
+            weight.mul_(-1.0)
+    np.testing.assert_array_equal(stale.clusters(truth, 3), expected)
+
+
+def test_targets_of_the_two_variants():
+    """Raw counts with size factors, or positive z-scores without."""
+    data, _ = cells()
+    inputs = prepare(data.counts, params("sctag"))
+    counts = zinb_target(inputs, "counts", "cpu")
+    assert counts.blocks[0].value.sum() == data.counts.sum()
+    total = np.asarray(data.counts.sum(axis=1)).ravel()
+    factors = (total / np.median(total)).astype(np.float32)
+    np.testing.assert_allclose(counts.size_factors[:, 0], factors)
+    scaled = zinb_target(inputs, "scaled", "cpu")
+    dense = log1p(scale_to_total(data.counts, None)[0]).toarray().astype(float)
+    dense = (dense - dense.mean(axis=0)) / dense.std(axis=0, ddof=1)
+    expected = dense[(dense > 0) & (data.counts.toarray() > 0)]
+    np.testing.assert_allclose(np.sort(scaled.blocks[0].value), np.sort(expected), rtol=1e-4)
+    assert not ((dense > 0) & (data.counts.toarray() == 0)).any()
+
+
+def test_empty_classes_restart_at_the_farthest_cells():
+    built, truth = model()
+    merged = np.minimum(truth, 1)
+    centres = built.class_means(merged, 4)
+    assert centres.shape == (4, 15)
+    z = built.encode().detach()
+    assert all((z - centre).abs().sum(dim=1).min() < 1e-5 for centre in centres[2:])
+
+
+def test_permuting_cells_permutes_clusters():
+    """scTAG 8: up to the initial spectral rotation, hence compared as partitions."""
+    data, _ = cells()
+    order = np.random.default_rng(1).permutation(90)
+    mixed = type(data)(data.counts[order], data.genes)
+    first = run("sctag", data, Job(0, 3), **QUICK).clusters
+    second = run("sctag", mixed, Job(0, 3), **QUICK).clusters
+    assert adjusted_rand_score(first[order], second) > 0.95
+
+
+def test_sampled_graph_loss_is_declared():
+    data, _ = cells()
+    result = run("sctag", data, Job(0, 3), exact_graph_up_to=50, **QUICK)
+    assert result.notes["graph_loss"] == "sampled"
+    assert run("sctag", data, Job(0, 3), **QUICK).notes["graph_loss"] == "exact"
+
+
+def test_number_of_clusters_by_eigengap():
+    data, _ = cells(150)
+    result = run("sctag", data, Job(0, None), **QUICK)
+    assert "eigengap" in result.notes["k_rule"]
+    assert len(np.unique(result.clusters)) == 3

@@ -1,0 +1,66 @@
+"""Small planted data and parameters read off the cards."""
+
+from __future__ import annotations
+
+import importlib
+from pathlib import Path
+
+import numpy as np
+import scipy.sparse as sp
+import yaml
+
+from methods.contract import Data, Job, Params, Result
+
+METHODS = Path(__file__).resolve().parents[2] / "methods"
+NAMES = sorted(path.parent.name for path in METHODS.glob("*/method.yaml"))
+SHORT = {"epochs": 4, "cluster_epochs": 4}
+
+
+def card(name: str) -> dict:
+    return yaml.safe_load((METHODS / name / "method.yaml").read_text())
+
+
+def params(name: str, variant: str = "described", **changes: object) -> Params:
+    described = card(name)
+    values = {key: spec["default"] for key, spec in described["parameters"].items()}
+    changes = {key: value for key, value in changes.items() if key in values}
+    return Params(**{**values, **(described["variants"][variant] or {}), **changes})
+
+
+def run(name: str, data: Data, job: Job, variant: str = "described", **changes: object) -> Result:
+    fit = importlib.import_module(f"methods.{name}.model").fit
+    return fit(data, params(name, variant, **changes), job)
+
+
+def cells(n: int = 90, genes: int = 60, k: int = 3, seed: int = 0) -> tuple[Data, np.ndarray]:
+    """Planted groups of cells; each has its own highly expressed genes."""
+    rng = np.random.default_rng(seed)
+    labels = rng.integers(k, size=n)
+    mean = np.full((k, genes), 0.4)
+    for group in range(k):
+        mean[group, group::k] = 4.0
+    counts = rng.poisson(mean[labels] * rng.uniform(0.6, 1.5, (n, 1)))
+    names = np.array([f"g{i}" for i in range(genes)])
+    return Data(sp.csr_matrix(counts.astype(np.float32)), names), labels
+
+
+def tissue(
+    side: int = 12, genes: int = 60, k: int = 3, seed: int = 0, signal: float = 1.5
+) -> tuple[Data, np.ndarray]:
+    """Vertical stripes on a hexagonal lattice of pitch 100."""
+    row, column = np.divmod(np.arange(side * side), side)
+    x = (column + 0.5 * (row % 2)) * 100.0
+    coordinates = np.column_stack([x, row * 100.0 * np.sqrt(3) / 2])
+    labels = np.minimum(column * k // side, k - 1)
+    rng = np.random.default_rng(seed)
+    mean = np.full((k, genes), 0.4)
+    for group in range(k):
+        mean[group, group::k] = signal
+    counts = sp.csr_matrix(rng.poisson(mean[labels]).astype(np.float32))
+    names = np.array([f"g{i}" for i in range(genes)])
+    return Data(counts, names, coordinates, 100.0), labels
+
+
+def toy(name: str) -> tuple[Data, np.ndarray]:
+    """Return data of a modality the method's card accepts."""
+    return tissue() if "coordinates" in card(name)["needs"] else cells()
