@@ -85,7 +85,9 @@ def test_targets_of_the_two_variants():
     dense = log1p(scale_to_total(data.counts, None)[0]).toarray().astype(float)
     dense = (dense - dense.mean(axis=0)) / dense.std(axis=0, ddof=1)
     expected = dense[(dense > 0) & (data.counts.toarray() > 0)]
-    np.testing.assert_allclose(np.sort(scaled.blocks[0].value), np.sort(expected), rtol=1e-4)
+    np.testing.assert_allclose(
+        np.sort(scaled.blocks[0].value), np.sort(expected), rtol=1e-4, atol=1e-6
+    )
     assert not ((dense > 0) & (data.counts.toarray() == 0)).any()
 
 
