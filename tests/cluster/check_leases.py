@@ -8,14 +8,12 @@ from itertools import pairwise
 from pathlib import Path
 
 
-def problems(records: list[dict]) -> list[str]:
-    """Return what is wrong with the records, a line each."""
+def lease_problems(records: list[dict]) -> list[str]:
+    """Return runs without a device, and devices with two runs at a time, a line each."""
     found = []
     ran = [record for record in records if record["status"] != "unavailable"]
     for record in ran:
         name = f"{record['dataset']}/{record['method']}/{record['seed']}"
-        if record["scheduler"]["name"] != "slurm" or not record["scheduler"]["job_id"]:
-            found.append(f"{name}: no job id")
         if not record["lease"]:
             found.append(f"{name}: no device leased")
         if record["status"] != "ok":
@@ -33,13 +31,22 @@ def problems(records: list[dict]) -> list[str]:
     return found
 
 
+def job_problems(records: list[dict]) -> list[str]:
+    """Return runs without a job id, a line each."""
+    return [
+        f"{record['dataset']}/{record['method']}/{record['seed']}: no job id"
+        for record in records
+        if record["scheduler"]["name"] != "slurm" or not record["scheduler"]["job_id"]
+    ]
+
+
 def main(results: Path) -> int:
     """Print the problems and a summary; return 1 where there are any."""
     records = [json.loads(path.read_text()) for path in results.glob("runs/*/*/*/*/run.json")]
     if not (results / "report" / "index.html").exists():
         print(f"{results}: no report")
         return 1
-    found = problems(records)
+    found = lease_problems(records) + job_problems(records)
     devices = {device for record in records for device in record["lease"]}
     jobs = {record["scheduler"]["job_id"] for record in records}
     print("\n".join(found))

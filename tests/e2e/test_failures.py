@@ -5,6 +5,7 @@ import json
 import pandas as pd
 import pytest
 
+from tests.cluster.check_leases import lease_problems
 from tests.conftest import REPOSITORY
 
 pytestmark = pytest.mark.slow
@@ -75,6 +76,25 @@ def test_a_new_method_is_two_files(workflow):
     for figure in ("summary", "seeds"):
         drawn = (results / "figures" / f"{figure}.csv").read_text()
         assert "half_and_half" in drawn
+
+
+def test_two_devices_are_shared_one_run_each(workflow, monkeypatch):
+    """On one machine the lock files decide; CUDA does not answer, so the CPU computes."""
+    monkeypatch.setenv("BLINDFOLD_GPUS", "0,1")
+    monkeypatch.setenv("BLINDFOLD_LOCKS", str(workflow.folder / "locks"))
+    config = workflow.config(
+        "leases",
+        "name: leases\ndatasets: [pbmc68k]\n"
+        "methods: [{name: random_labels, gpus: 1}, {name: depth_kmeans, gpus: 1}]\nseeds: 3\n"
+        "limits: {gpus: 1, allow_cpu: true}\n",
+    )
+    workflow.snakemake("runs", "--configfile", config, "--cores", "4")
+    found = [
+        json.loads(p.read_text()) for p in workflow.folder.glob("results/*/runs/*/*/*/*/run.json")
+    ]
+    assert len(found) == 6
+    assert lease_problems(found) == []
+    assert {device for record in found for device in record["lease"]} == {"0", "1"}
 
 
 @pytest.mark.parametrize(
