@@ -1,6 +1,7 @@
 """Blindfold: every step is a rule, every rule calls the command line. No logic lives here."""
 
 import json
+import re
 import sys
 from pathlib import Path
 
@@ -25,8 +26,8 @@ CONFIG, AT = PLAN.config, PLAN.layout
 
 
 wildcard_constraints:
-    dataset="|".join(PLAN.datasets),
-    method="|".join([*PLAN.methods, "oracle"]),
+    dataset="|".join(map(re.escape, PLAN.datasets)),
+    method="|".join(map(re.escape, [*PLAN.methods, "oracle"])),
     k=r"truth|estimate|\d+",
     seed=r"\d+",
 

@@ -89,6 +89,9 @@ def test_another_seed_gives_other_clusters(finished, workflow):
     one, two = clusters(results_of(finished)), clusters(results_of(workflow))
     random = "runs/pbmc68k/random_labels/truth/0/clusters.parquet"
     assert one[random] != two[random]
+    for method in ("pbmc68k/sctag", "mosaic/graphst", "mosaic/random_labels"):
+        first, second = (f"runs/{method}/truth/{seed}/clusters.parquet" for seed in (0, 1))
+        assert one[first] != one[second], method
 
 
 def test_killed_in_the_middle_then_the_same_in_the_end(finished, workflow):
