@@ -63,6 +63,7 @@ def _run(job: dict[str, Any], data: Data, cells: list[str], output: Path) -> dic
         "fit_s": fit_s,
         "snapshot_s": result.snapshot_s,
         "device": device,
+        "peak_rss_mb": _peak_rss_mb(),
         "peak_gpu_mb": _peak_gpu_mb(),
         "notes": result.notes,
     }
@@ -217,6 +218,15 @@ def _device(job: dict[str, Any]) -> str:
         f"device {','.join(job['lease'])} is leased but CUDA does not answer; "
         "set limits.allow_cpu: true to compute on the CPU instead"
     )
+
+
+def _peak_rss_mb() -> float | None:
+    """Return this process's own peak, which sampling from outside can miss (Linux)."""
+    status = Path("/proc/self/status")
+    for line in status.read_text().splitlines() if status.exists() else ():
+        if line.startswith("VmHWM:"):
+            return int(line.split()[1]) / 1024
+    return None
 
 
 def _peak_gpu_mb() -> float | None:

@@ -40,6 +40,12 @@ subprocess.run([sys.executable, "-c", burn])
     assert 120 < outcome.peak_rss_mb < 300
 
 
+def test_the_size_of_the_supervisor_is_not_the_childs(tmp_path):
+    hoard = bytearray(b"x") * (300 << 20)
+    assert watch(tmp_path, "import time; time.sleep(0.5)").peak_rss_mb < 100
+    assert len(hoard) > 0
+
+
 def test_too_long_is_a_timeout_and_nothing_is_left(tmp_path):
     code = "import subprocess, time; subprocess.Popen(['sleep', '987']); time.sleep(600)"
     outcome = watch(tmp_path, code, limit_s=1.0)

@@ -36,7 +36,7 @@ class Outcome:
     wall_s, cpu_s
         Seconds; CPU seconds of the whole tree.
     peak_rss_mb
-        Peak resident memory of the whole tree, MiB.
+        Peak resident memory of the whole tree, MiB, as sampled ten times a second.
     """
 
     ended: str
@@ -105,10 +105,10 @@ def supervise(
         time.sleep(_POLL_S)
     wall_s = time.monotonic() - start
     meter.sample()
-    cpu_s, peak_mb, status = _end(child.pid, others, keep_status=ended == "exit")
+    cpu_s, status = _end(child.pid, others, keep_status=ended == "exit")
     child.returncode = status
     pump.join(timeout=10)
-    return Outcome(ended, status, wall_s, max(cpu_s, meter.cpu_s), max(peak_mb, meter.peak_mb))
+    return Outcome(ended, status, wall_s, max(cpu_s, meter.cpu_s), meter.peak_mb)
 
 
 class _Meter:
@@ -133,13 +133,12 @@ class _Meter:
         return rss / 2**20
 
 
-def _end(pid: int, others: set[psutil.Process], keep_status: bool) -> tuple[float, float, int]:
-    """Kill and reap everything that is left; return CPU seconds, peak MiB and the exit status."""
-    cpu_s = peak_mb = 0.0
-    status = 0
+def _end(pid: int, others: set[psutil.Process], keep_status: bool) -> tuple[float, int]:
+    """Kill and reap everything that is left; return CPU seconds and the child's exit status."""
+    cpu_s, status = 0.0, 0
     if keep_status:
         _, code, usage = os.wait4(pid, 0)
-        status, cpu_s, peak_mb = _accounts(code, usage)
+        status, cpu_s = os.waitstatus_to_exitcode(code), usage.ru_utime + usage.ru_stime
     while left := set(psutil.Process().children(recursive=True)) - others:
         for process in left:
             with contextlib.suppress(psutil.Error):
@@ -147,17 +146,9 @@ def _end(pid: int, others: set[psutil.Process], keep_status: bool) -> tuple[floa
         for process in left:
             with contextlib.suppress(ChildProcessError):
                 reaped, code, usage = os.wait4(process.pid, 0)
-                code, used_s, used_mb = _accounts(code, usage)
-                cpu_s, peak_mb = cpu_s + used_s, max(peak_mb, used_mb)
-                status = code if reaped == pid else status
-    return cpu_s, peak_mb, status
-
-
-def _accounts(code: int, usage: object) -> tuple[int, float, float]:
-    """Return exit status, CPU seconds and peak MiB of a reaped process."""
-    unit = 1 if sys.platform == "darwin" else 1024
-    cpu_s = usage.ru_utime + usage.ru_stime  # type: ignore[attr-defined]
-    return os.waitstatus_to_exitcode(code), cpu_s, usage.ru_maxrss * unit / 2**20  # type: ignore[attr-defined]
+                cpu_s += usage.ru_utime + usage.ru_stime
+                status = os.waitstatus_to_exitcode(code) if reaped == pid else status
+    return cpu_s, status
 
 
 def _pump(stream: IO[bytes], log: Path) -> None:

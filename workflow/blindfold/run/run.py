@@ -101,9 +101,10 @@ def _judge(prepared: Prepared, outcome: Outcome, output: Path, opened: list[str]
     """Return status, reason and costs of an ended child."""
     request = prepared.request
     report = child.read_report(output)
+    peak_mb = max(outcome.peak_rss_mb, report.get("peak_rss_mb") or 0.0)
     values: dict[str, Any] = {
         "exit": outcome.exit, "wall_s": outcome.wall_s, "cpu_s": outcome.cpu_s,
-        "peak_rss_mb": outcome.peak_rss_mb, "versions": report.get("versions", {}),
+        "peak_rss_mb": peak_mb, "versions": report.get("versions", {}),
         "device": report.get("device"), "fit_s": report.get("fit_s"),
         "snapshot_s": report.get("snapshot_s"), "peak_gpu_mb": report.get("peak_gpu_mb"),
         "notes": report.get("notes", {}),
