@@ -23,6 +23,7 @@ try:
 except BlindfoldError as error:
     raise WorkflowError(str(error)) from None
 CONFIG, AT = PLAN.config, PLAN.layout
+RECORDS = [AT.record(run.dataset, run.method, run.k, run.seed) for run in PLAN.runs]
 
 
 wildcard_constraints:
@@ -51,6 +52,10 @@ rule all:
     input:
         AT.report,
         AT.provenance,
+        # Named here too, so that a deleted record or table is made again.
+        RECORDS,
+        AT.tables,
+        AT.figures,
 
 
 include: "workflow/rules/common.smk"

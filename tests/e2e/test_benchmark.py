@@ -73,6 +73,17 @@ def test_nothing_is_done_twice(finished):
     assert time.monotonic() - began < 30
 
 
+def test_a_deleted_record_is_made_again(finished, tmp_path):
+    copy = Workflow(shutil.copytree(finished.folder, tmp_path / "copy"))
+    record = results_of(copy) / "runs/pbmc68k/random_labels/truth/0/run.json"
+    record.unlink()
+    output = copy.snakemake("-n", "--configfile", str(TEST_CONFIG))
+    for rule in ("run", "score", "compare", "figures", "report"):
+        assert f"rule {rule}:" in output
+    copy.snakemake("runs", "--configfile", str(TEST_CONFIG))
+    assert record.exists()
+
+
 def test_the_same_configuration_gives_the_same_bytes(finished, workflow):
     workflow.snakemake("all_scores", "--configfile", str(TEST_CONFIG))
     one, two = results_of(finished), results_of(workflow)

@@ -1,7 +1,7 @@
 rule compare:
     input:
         AT.plan,
-        records=[AT.record(run.dataset, run.method, run.k, run.seed) for run in PLAN.runs],
+        records=RECORDS,
         scores=[
             AT.scores(dataset, method)
             for dataset in PLAN.datasets

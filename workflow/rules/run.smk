@@ -41,4 +41,4 @@ rule run:
 
 rule runs:
     input:
-        [AT.record(run.dataset, run.method, run.k, run.seed) for run in PLAN.runs],
+        RECORDS,
