@@ -38,10 +38,11 @@ def canary(configfiles: list[Path], cores: str) -> int:
     int
         0 where nothing differs, 1 where a method has seen the labels.
     """
-    config = read_config([REPOSITORY / "config.yaml", *configfiles])
+    files = [REPOSITORY / "config.yaml", *configfiles]
+    config = read_config(files)
     plan = make_plan(Config.model_validate({**config.model_dump(), "canary": True}))
     for extra in ([], ["--config", "canary=True"]):
-        _snakemake(configfiles, cores, extra)
+        subprocess.run(command(files, cores, extra), check=True)
     findings = list(compare(make_plan(config).layout, plan))
     leaks = [finding for finding in findings if not finding.same]
     _write(plan.layout, findings)
@@ -54,13 +55,13 @@ def canary(configfiles: list[Path], cores: str) -> int:
     return 1 if leaks else 0
 
 
-def _snakemake(configfiles: list[Path], cores: str, extra: list[str]) -> None:
-    command = [
+def command(files: list[Path], cores: str, extra: list[str]) -> list[str]:
+    """Return the command line of Snakemake that makes every run of a configuration."""
+    return [
         sys.executable, "-m", "snakemake", "runs", "--snakefile", str(REPOSITORY / "Snakefile"),
         "--cores", cores, "--rerun-incomplete", "--quiet", "rules", "host", "reason",
-        "--configfile", *map(str, (path.resolve() for path in configfiles)), *extra,
+        "--configfile", *map(str, (path.resolve() for path in files)), *extra,
     ]  # fmt: skip
-    subprocess.run(command, check=True)
 
 
 def compare(real: Layout, plan: Plan) -> Iterator[Finding]:
