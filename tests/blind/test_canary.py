@@ -9,6 +9,6 @@ def test_snakemake_takes_the_command_with_the_default_configuration_alone(tmp_pa
     for extra, folder in ([], "demo"), (["--config", "canary=True"], "demo-canary"):
         words = command([REPOSITORY / "config.yaml"], "1", extra)
         done = subprocess.run(
-            [*words, "--dry-run"], cwd=tmp_path, capture_output=True, text=True, check=True
+            [*words, "--summary"], cwd=tmp_path, capture_output=True, text=True, check=True
         )
-        assert f"results/{folder}/runs/pbmc68k/sctag/truth/0/run.json" in done.stdout
+        assert f"results/{folder}/runs/pbmc68k/sctag/truth/0/run.json" in done.stdout, done.stderr
