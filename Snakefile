@@ -11,7 +11,6 @@ from snakemake.exceptions import WorkflowError
 
 from blindfold.core.config import check_config
 from blindfold.core.errors import BlindfoldError
-from blindfold.core.layout import fetched
 from blindfold.core.plan import derive_seed, make_plan
 
 

@@ -29,7 +29,7 @@ COLUMNS = ("method", "variant", "cells", "genes", "seconds_per_epoch", "wall_s",
 def measure(name: str, cells: int, epochs: int | None, threads: int) -> dict[str, Any]:
     """Run one method in this process and return its row."""
     from benchmarks.synthetic import dataset
-    from blindfold.core.cards import fill_params, method_card, method_folder, split_variant
+    from blindfold.core.methods import fill_params, method_card, method_folder, split_variant
     from methods.contract import Job, Params
     from methods.runner import load_entry
 

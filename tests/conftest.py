@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
 
@@ -9,6 +10,10 @@ import numpy as np
 import pytest
 
 REPOSITORY = Path(__file__).resolve().parents[1]
+MIRROR = REPOSITORY / os.environ.get("BLINDFOLD_MIRROR", "../shared/data/mirror")
+needs_mirror = pytest.mark.skipif(
+    not MIRROR.is_dir(), reason=f"no mirror of raw data at {MIRROR} (set BLINDFOLD_MIRROR)"
+)
 needs_bwrap = pytest.mark.skipif(shutil.which("bwrap") is None, reason="bubblewrap not installed")
 
 

@@ -132,6 +132,27 @@ def test_a_dataset_that_could_not_be_had(tmp_path, monkeypatch):
     assert set(runs.loc[runs["dataset"] == "tissue", "reason"]) == {"no record"}
 
 
+def test_an_audit_stands_in_every_table(tmp_path, monkeypatch):
+    plan = make_scored(tmp_path, monkeypatch, methods=["pca_kmeans"], seeds=1)
+    card = tmp_path / "datasets" / "cells.yaml"
+    card.write_text(card.read_text() + "drop_unlabelled: true\nrescale_pitch: 137\n")
+    io.write_json(
+        plan.layout.plan,
+        {**io.read_json(plan.layout.plan), "unavailable": {"absent": "no address is known"}},
+    )
+    compare(plan.layout)
+    for path in plan.layout.tables.glob("*.csv"):
+        table = pd.read_csv(path)
+        told = table.loc[table["dataset"] == "cells", "audit"]
+        assert set(told) == {"unlabelled cells dropped; pitch rescaled to 137"}, path
+        assert table.loc[table["dataset"] != "cells", "audit"].isna().all()
+    datasets = pd.read_csv(plan.layout.table("datasets.csv")).set_index("dataset")
+    assert datasets.loc["absent", ["status", "reason"]].tolist() == [
+        "unavailable",
+        "no address is known",
+    ]
+
+
 def test_unlabelled_data_and_several_k(tmp_path, monkeypatch):
     plan = make_scored(tmp_path, monkeypatch, methods=["pca_kmeans"], clusters=["estimate", 3])
     ranking_of = lambda: pd.read_csv(plan.layout.table("ranking.csv"))  # noqa: E731

@@ -21,7 +21,10 @@ def test_strings_become_method_entries_and_defaults_are_filled():
         ({"methods": [{"nam": "x"}]}, ["methods.0.nam", "did you mean 'name'"]),
         ({"seeds": "many"}, ["field:    seeds", "'many'", "integer"]),
         ({"clusters": [1]}, ["clusters.0", "greater than or equal to 2"]),
-        ({"datasets": ["a", "a"]}, ["each dataset once"]),
+        ({"datasets": [{"id": "m", "paht": "x"}]}, ["datasets.0.paht", "did you mean 'path'"]),
+        ({"datasets": [{"from": "m", "option": 1}]}, ["datasets.0.option", "'options'"]),
+        ({"datasets": [{"id": "Mine", "path": "x"}]}, ["datasets.0.id", "'Mine'"]),
+        ({"datasets": [3]}, ["datasets.0", "found:    3"]),
         ({"name": "No Spaces"}, ["field:    name"]),
         ({"sandbox": "jail"}, ["sandbox", "'jail'", "bwrap"]),
     ],
@@ -46,6 +49,17 @@ def test_later_files_win_and_mappings_merge(tmp_path):
     config = read_config([one, two])
     assert config.datasets == ["y"]
     assert (config.limits.minutes, config.limits.gpus) == (7, 1)
+
+
+def test_a_mirror_may_come_from_the_environment(monkeypatch):
+    mirror = ["${BLINDFOLD_MIRROR:-../shared/data/mirror}", "plain/$HOME"]
+    monkeypatch.delenv("BLINDFOLD_MIRROR", raising=False)
+    assert check_config({**GOOD, "mirror": mirror}).mirror == [
+        "../shared/data/mirror",
+        "plain/$HOME",
+    ]
+    monkeypatch.setenv("BLINDFOLD_MIRROR", "/data")
+    assert check_config({**GOOD, "mirror": mirror}).mirror[0] == "/data"
 
 
 def test_broken_yaml_names_the_file(tmp_path):

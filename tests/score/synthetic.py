@@ -11,9 +11,10 @@ import pandas as pd
 import scipy.sparse as sp
 import yaml
 
-from blindfold.core import cards, io
+from blindfold.core import datasets, io
 from blindfold.core.config import check_config
 from blindfold.core.layout import Layout
+from blindfold.core.methods import split_variant
 from blindfold.core.plan import Plan, make_plan, write_plan
 
 CLASSES = ["B cells", "CD14+ monocytes", "CD4+ T cells", "Dendritic", "NK cells"]
@@ -77,7 +78,7 @@ def write_cards(folder: Path) -> None:
 
 
 def plan_results(folder: Path, **changes: object) -> Plan:
-    """Write cards and plan; call with ``cards.DATASETS`` pointing at ``folder/datasets``."""
+    """Write cards and plan; call with ``datasets.DATASETS`` pointing at ``folder/datasets``."""
     write_cards(folder)
     config = {
         "name": "synthetic",
@@ -94,7 +95,7 @@ def plan_results(folder: Path, **changes: object) -> Plan:
 
 def make_results(folder: Path, monkeypatch: object, **changes: object) -> Plan:
     """Write everything up to and including the runs."""
-    monkeypatch.setattr(cards, "DATASETS", folder / "datasets")  # type: ignore[attr-defined]
+    monkeypatch.setattr(datasets, "DATASETS", folder / "datasets")  # type: ignore[attr-defined]
     plan = plan_results(folder, **changes)
     for dataset, card in plan.datasets.items():
         truth = write_dataset(plan.layout, dataset, spatial=card.modality == "spatial")
@@ -152,7 +153,7 @@ def _hexagons() -> np.ndarray:
 
 def write_run(plan: Plan, dataset: str, method: str, k: str, seed: int, truth: np.ndarray) -> None:
     """Write one run: as its method's row in `METHODS` says."""
-    name, variant = cards.split_variant(method)
+    name, variant = split_variant(method)
     modalities, _, right, failures = METHODS[name]
     status = failures.get(seed, "ok")
     if plan.datasets[dataset].modality not in modalities:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import yaml
@@ -9,13 +10,13 @@ from pydantic import BaseModel
 from rich.console import Console
 from rich.table import Table
 
-from blindfold.core.cards import (
-    dataset_card,
-    find_datasets,
-    find_methods,
-    method_card,
-)
+from blindfold.core import io
+from blindfold.core.available import obstacle
+from blindfold.core.datasets import DatasetCard, dataset_card, find_datasets, raw_files
 from blindfold.core.errors import BlindfoldError, did_you_mean
+from blindfold.core.layout import Layout
+from blindfold.core.methods import find_methods, method_card
+from blindfold.core.plan import read_plan
 
 
 def list_methods(methods_path: list[str]) -> None:
@@ -29,25 +30,75 @@ def list_methods(methods_path: list[str]) -> None:
     _print(["method", "kind", "data", "variants", "summary"], rows)
 
 
-def list_datasets() -> None:
-    """Print one line a dataset."""
+def list_datasets(cache: Path, mirror: list[str]) -> None:
+    """Print one line a dataset: its size, its licence, and whether it can be had.
+
+    Parameters
+    ----------
+    cache, mirror
+        Where raw files may already lie.
+    """
     rows = []
     for name in find_datasets():
         card = dataset_card(name)
         shape = card.expected
-        classes = "-" if shape.classes is None else str(shape.classes)
+        numbers = [_told(value) for value in (shape.cells, shape.genes, shape.classes)]
+        state = availability(card, cache, mirror)
         rows.append(
-            [
-                name,
-                card.modality,
-                str(shape.cells),
-                str(shape.genes),
-                classes,
-                card.licence,
-                card.title,
-            ]
+            [name, card.modality, *numbers, _size(card), state, _verified(card), card.licence]
         )
-    _print(["dataset", "modality", "cells", "genes", "classes", "licence", "title"], rows)
+    columns = ["dataset", "modality", "cells", "genes", "classes", "download", "availability"]
+    _print([*columns, "verified", "licence"], rows)
+
+
+def markdown_datasets() -> str:
+    """Return the table of all datasets for the documentation, without what a machine adds."""
+    rows = ["| dataset | modality | cells | genes | classes | download | verified | what |"]
+    rows.append("|---|---|---|---|---|---|---|---|")
+    for name in find_datasets():
+        card = dataset_card(name)
+        shape = card.expected
+        numbers = [_told(value) for value in (shape.cells, shape.genes, shape.classes)]
+        verified = "yes" if card.verified else "no"
+        cells = [f"`{name}`", card.modality, *numbers, _size(card), verified, card.title]
+        rows.append("| " + " | ".join(cells) + " |")
+    return "\n".join(rows)
+
+
+def availability(card: DatasetCard, cache: Path, mirror: list[str]) -> str:
+    """Say in a word how a dataset's files can be had."""
+    if obstacle(card, cache, mirror, offline=True) is None:
+        return "here"
+    return "download" if obstacle(card, cache, mirror, offline=False) is None else "by hand"
+
+
+def _told(value: int | None) -> str:
+    return "-" if value is None else str(value)
+
+
+def _size(card: DatasetCard) -> str:
+    """Return the bytes of all raw files; unknown sizes make it a lower bound."""
+    sizes = [file.bytes for file in raw_files(card)]
+    known = sum(size for size in sizes if size is not None)
+    return ("> " if None in sizes else "") + f"{known / 1e6:.1f} MB"
+
+
+def _verified(card: DatasetCard) -> str:
+    return "yes" if card.verified else f"no: {card.reason}"
+
+
+def list_prepared(results: Layout) -> None:
+    """Print what became of the datasets of a benchmark, those that cannot be had included."""
+    plan = read_plan(results.root)
+    rows = []
+    for name, card in plan.datasets.items():
+        path = results.card(name)
+        facts = io.read_json(path) if path.is_file() else {}
+        numbers = [_told(facts.get(key)) for key in ("cells", "genes", "n_clusters", "labelled")]
+        rows.append([name, "prepared" if facts else "not yet prepared", *numbers, card.title])
+    for name, reason in plan.unavailable.items():
+        rows.append([name, "unavailable", "-", "-", "-", "-", reason])
+    _print(["dataset", "status", "cells", "genes", "classes", "labelled", "title or reason"], rows)
 
 
 def explain(name: str, methods_path: list[str]) -> None:
@@ -83,9 +134,10 @@ def _print_card(name: str, kind: str, card: BaseModel) -> None:
 
 
 def _print(columns: list[str], rows: list[list[str]]) -> None:
+    """Print a table, a line a row, as wide as it must be."""
     table = Table(box=None, pad_edge=False)
-    for position, column in enumerate(columns):
-        table.add_column(column, no_wrap=position == 0)
+    for column in columns:
+        table.add_column(column, no_wrap=True)
     for row in rows:
         table.add_row(*row)
-    Console().print(table)
+    Console(width=Console(width=2_000).measure(table).maximum).print(table)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -16,6 +16,9 @@ from blindfold.core.errors import BlindfoldError
 from blindfold.core.io import explain_os_error
 from blindfold.core.layout import Layout
 from blindfold.core.log import setup
+
+if TYPE_CHECKING:
+    from blindfold.core.datasets import DatasetCard
 
 app = typer.Typer(
     help="A label-blind benchmark of graph neural clustering.",
@@ -26,7 +29,27 @@ app = typer.Typer(
 
 Results = Annotated[Path, typer.Option(help="folder of a benchmark, such as results/demo")]
 Cache = Annotated[Path, typer.Option(help="folder of downloads")]
+Card = Annotated[
+    str | None, typer.Option(help="a card as JSON, instead of workflow/datasets/ID.yaml")
+]
 ConfigFiles = Annotated[list[Path], typer.Option("--configfile", help="may be given several times")]
+
+
+def _card(dataset: str, text: str | None) -> DatasetCard:
+    from blindfold.core import io
+    from blindfold.core.datasets import DatasetCard, dataset_card
+
+    if text is None:
+        return dataset_card(dataset)
+    card: DatasetCard = io.validate(DatasetCard, _json("--card", text), f"card of {dataset}")
+    return card
+
+
+def _json(option: str, text: str) -> Any:
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError as error:
+        raise BlindfoldError("not JSON", field=option, found=text) from error
 
 
 @app.callback()
@@ -54,6 +77,8 @@ def plan(
 @app.command()
 def fetch(
     dataset: str,
+    results: Results,
+    card: Card = None,
     cache: Cache = Path("data"),
     mirror: Annotated[list[str] | None, typer.Option(help="folders or addresses")] = None,
     offline: Annotated[bool, typer.Option(help="never ask a URL")] = False,
@@ -61,32 +86,34 @@ def fetch(
     """Make a dataset's raw files available, checksum-verified."""
     from blindfold.fetch.fetch import fetch as step
 
-    print(step(dataset, cache, mirror or [], offline))
+    found = _card(dataset, card)
+    print(step(found, Layout(results).fetched(dataset), cache, mirror or [], offline))
 
 
 @app.command()
 def prepare(
     dataset: str,
     results: Results,
-    cache: Cache = Path("data"),
+    card: Card = None,
     permute_labels: Annotated[bool, typer.Option(help="for the canary alone")] = False,
 ) -> None:
     """Turn raw files into one standard AnnData with labels, in the vault."""
     from blindfold.prepare.prepare import prepare as step
 
-    print(step(dataset, cache, Layout(results), permute_labels))
+    print(step(dataset, _card(dataset, card), Layout(results), permute_labels))
 
 
 @app.command()
 def blind(
     dataset: str,
     results: Results,
+    card: Card = None,
     seed: Annotated[int, typer.Option(help="the benchmark's seed")] = 0,
 ) -> None:
     """Write what methods see, and hide the labels."""
     from blindfold.blind.blind import blind as step
 
-    print(step(dataset, Layout(results), seed))
+    print(step(dataset, _card(dataset, card), Layout(results), seed))
 
 
 @app.command()
@@ -105,7 +132,9 @@ def run(
     allow_cpu: Annotated[bool, typer.Option(help="fall back to the CPU")] = False,
     snapshots: Annotated[int, typer.Option(help="intermediate partitions to keep")] = 0,
     sandbox: Annotated[str, typer.Option(help="auto, bwrap, tripwire or none")] = "auto",
-    cache: Cache = Path("data"),
+    hide: Annotated[
+        list[Path] | None, typer.Option(help="raw data that the method must not open")
+    ] = None,
     attempt: Annotated[int, typer.Option(help="number of this attempt")] = 1,
     last_attempt: Annotated[int, typer.Option(help="the last attempt that may follow")] = 1,
 ) -> None:
@@ -113,15 +142,12 @@ def run(
     from blindfold.run.request import Request
     from blindfold.run.run import run as step
 
-    try:
-        changes = json.loads(params)
-    except json.JSONDecodeError as error:
-        raise BlindfoldError("not JSON", field="--params", found=params) from error
     request = Request(
         method=method, input=input, out=out, seed=seed, clusters=clusters, repeat=repeat,
-        params=changes, methods_path=tuple(methods_path or ["methods"]), minutes=minutes,
-        memory_gb=memory_gb, gpus=gpus, allow_cpu=allow_cpu, snapshots=snapshots,
-        sandbox=sandbox, cache=cache, attempt=attempt, last_attempt=last_attempt,
+        params=_json("--params", params), methods_path=tuple(methods_path or ["methods"]),
+        minutes=minutes, memory_gb=memory_gb, gpus=gpus, allow_cpu=allow_cpu, snapshots=snapshots,
+        sandbox=sandbox, hide=tuple(hide) if hide else None, attempt=attempt,
+        last_attempt=last_attempt,
     )  # fmt: skip
     raise typer.Exit(step(request))
 
@@ -204,11 +230,40 @@ def methods(
 
 
 @app.command()
-def datasets() -> None:
-    """List the datasets."""
-    from blindfold.catalogue import list_datasets
+def datasets(
+    results: Annotated[
+        Path | None, typer.Option(help="a benchmark: say what became of its datasets")
+    ] = None,
+    mirror: Annotated[list[str] | None, typer.Option(help="folders or addresses")] = None,
+    cache: Cache = Path("data"),
+    markdown: Annotated[bool, typer.Option(help="the table of the documentation")] = False,
+) -> None:
+    """List the datasets, or those of one benchmark."""
+    from blindfold.catalogue import list_datasets, list_prepared, markdown_datasets
 
-    list_datasets()
+    if markdown:
+        print(markdown_datasets())
+    elif results is None:
+        list_datasets(cache, mirror or [])
+    else:
+        list_prepared(Layout(results))
+
+
+@app.command()
+def check(
+    file: Annotated[Path, typer.Argument(help="a file of your own: h5ad")],
+    label: Annotated[str | None, typer.Option(help="column of obs that holds the classes")] = None,
+) -> None:
+    """Say what Blindfold sees in a file of your own, and what is wrong with it."""
+    from blindfold.prepare.inspect_file import inspect
+
+    findings, problems = inspect(file, label)
+    for finding in findings:
+        print(finding)
+    for problem in problems:
+        print(f"PROBLEM  {problem}")
+    print("this file can be used" if not problems else f"{len(problems)} problems")
+    raise typer.Exit(1 if problems else 0)
 
 
 @app.command()

@@ -8,9 +8,10 @@ from pathlib import Path
 from pydantic import BaseModel
 
 from blindfold.core import io
-from blindfold.core.cards import DatasetCard, MethodCard
 from blindfold.core.config import Config
+from blindfold.core.datasets import DatasetCard
 from blindfold.core.layout import SCHEMAS
+from blindfold.core.methods import MethodCard
 from blindfold.run.record import RunRecord
 
 MODELS: dict[str, type[BaseModel]] = {

@@ -6,6 +6,7 @@ rule blind:
         AT.card("{dataset}"),
         AT.truth("{dataset}"),
     params:
+        card=lambda wc: PLAN.datasets[wc.dataset].model_dump_json(exclude_defaults=True),
         results=AT.root,
         seed=CONFIG.seed,
     log:
@@ -14,9 +15,16 @@ rule blind:
         "../../envs/main.yaml"
     shell:
         "blindfold blind {wildcards.dataset} --results {params.results} "
-        "--seed {params.seed} > {log} 2>&1"
+        "--card {params.card:q} --seed {params.seed} > {log} 2>&1"
 
 
 rule datasets:
     input:
+        AT.plan,
         [AT.input(name) for name in PLAN.datasets],
+    params:
+        results=AT.root,
+    conda:
+        "../../envs/main.yaml"
+    shell:
+        "blindfold datasets --results {params.results}"

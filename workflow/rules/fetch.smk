@@ -2,7 +2,8 @@ rule plan:
     output:
         AT.plan,
     params:
-        config=CONFIG.model_dump_json(),
+        config=CONFIG.model_dump_json(by_alias=True),
+        unavailable=list(PLAN.unavailable),
     log:
         AT.log("plan"),
     conda:
@@ -13,17 +14,18 @@ rule plan:
 
 rule fetch:
     output:
-        fetched(Path(CONFIG.cache), "{dataset}"),
+        AT.fetched("{dataset}"),
     params:
         # A changed card is a changed dataset.
-        card=lambda wc: PLAN.datasets[wc.dataset].model_dump_json(include={"files"}),
+        card=lambda wc: PLAN.datasets[wc.dataset].model_dump_json(exclude_defaults=True),
+        results=AT.root,
         mirror=[f"--mirror={place}" for place in CONFIG.mirror],
         offline="--offline" if CONFIG.offline else "",
-        cache=lambda wc, output: Path(output[0]).parents[1],
+        cache=CONFIG.cache,
     log:
         AT.log("fetch", "{dataset}"),
     conda:
         "../../envs/main.yaml"
     shell:
-        "blindfold fetch {wildcards.dataset} --cache {params.cache:q} {params.mirror:q} "
-        "{params.offline} > {log} 2>&1"
+        "blindfold fetch {wildcards.dataset} --results {params.results} --card {params.card:q} "
+        "--cache {params.cache:q} {params.mirror:q} {params.offline} > {log} 2>&1"

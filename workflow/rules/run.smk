@@ -14,7 +14,7 @@ rule run:
         allow_cpu="--allow-cpu" if CONFIG.limits.allow_cpu else "",
         snapshots=CONFIG.snapshots,
         sandbox=CONFIG.sandbox,
-        cache=CONFIG.cache,
+        hide=[f"--hide={place}" for place in PLAN.hidden()],
     threads: lambda wc: PLAN.methods[wc.method].card.resources.threads
     # Limits are resources, not parameters: to raise them leaves finished runs as they are.
     resources:
@@ -35,7 +35,7 @@ rule run:
         "--clusters {wildcards.k} --seed {params.seed} --repeat {wildcards.seed} "
         "--params {params.changes:q} {params.methods_path:q} --minutes {resources.minutes} "
         "--memory-gb {resources.memory_gb} --gpus {params.gpus} {params.allow_cpu} "
-        "--snapshots {params.snapshots} --sandbox {params.sandbox} --cache {params.cache:q} "
+        "--snapshots {params.snapshots} --sandbox {params.sandbox} {params.hide:q} "
         "--attempt {resources.attempt} --last-attempt {resources.last_attempt} > {log} 2>&1"
 
 

@@ -38,11 +38,29 @@ def compare(results: Layout) -> None:
         "deg.csv": deg_table(material),
         "datasets.csv": dataset_table(material),
     }
+    audits = {name: card.audit for name, card in material.plan.datasets.items() if card.audit}
     for name, table in tables.items():
-        io.write_csv(results.table(name), table)
-    io.write_parquet(results.table("scores.parquet"), material.scores)
+        io.write_csv(results.table(name), with_audit(table, audits))
+    io.write_parquet(results.table("scores.parquet"), with_audit(material.scores, audits))
     counts = material.runs["status"].value_counts()
     log.info("compared %d runs: %s", len(material.runs), dict(counts.items()))
+
+
+def with_audit(table: pd.DataFrame, audits: dict[str, str]) -> pd.DataFrame:
+    """Say in a column beside the dataset what its preparation did that no blind one may do.
+
+    Parameters
+    ----------
+    table
+        With a column ``dataset``.
+    audits
+        What was done, by dataset; where there is nothing to say, there is no column.
+    """
+    if not audits:
+        return table
+    marked = table.copy()
+    marked.insert(table.columns.get_loc("dataset") + 1, "audit", table["dataset"].map(audits))
+    return marked
 
 
 def dataset_table(material: Material) -> pd.DataFrame:
@@ -58,5 +76,7 @@ def dataset_table(material: Material) -> pd.DataFrame:
         status = "ok" if card else "missing"
         reason = None if card else "no card.json: fetch, prepare or blind did not finish"
         rows.append({"dataset": dataset, "status": status, "reason": reason, **facts})
+    for dataset, reason in material.plan.unavailable.items():
+        rows.append({"dataset": dataset, "status": "unavailable", "reason": reason})
     whole = dict.fromkeys(_CARD[-4:], "Int64")
     return pd.DataFrame(rows).astype(whole)

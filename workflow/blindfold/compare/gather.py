@@ -10,9 +10,9 @@ from typing import Any
 import pandas as pd
 
 from blindfold.core import io
-from blindfold.core.cards import split_variant
 from blindfold.core.errors import BlindfoldError
 from blindfold.core.layout import Layout
+from blindfold.core.methods import split_variant
 from blindfold.core.plan import Plan, PlannedRun, read_plan
 
 KEY = ["dataset", "method", "variant", "k", "seed"]

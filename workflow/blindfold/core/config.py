@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
+import os
+import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator
+from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Tag
 
 from blindfold.core import io
-
-
-class Strict(BaseModel):
-    """A model that refuses unknown keys and never changes."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
+from blindfold.core.datasets import Modality, Quality, Repair
+from blindfold.core.strict import Strict
 
 
 class Limits(Strict):
@@ -44,16 +42,71 @@ def _entry(value: Any) -> Any:
     return {"name": value} if isinstance(value, str) else value
 
 
+Id = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]*$")]
+
+
+class OwnData(Strict):
+    """A file of the user's."""
+
+    id: Id
+    path: str = Field(description="an h5ad; relative paths count from the repository root")
+    label: str | None = Field(None, description="column of obs; without it no truth is scored")
+    batch: str | None = Field(None, description="column of obs")
+    layer: str = Field("X", description="where the counts are: X, raw, or the name of a layer")
+    modality: Modality | None = Field(
+        None, description="spatial where obsm has 'spatial', unless given"
+    )
+    values: Literal["counts", "expression"] = "counts"
+    quality: Quality = Quality()
+    repair: Repair = Repair()
+
+
+class DerivedData(Strict):
+    """A dataset made from another: other options of its reader, or made worse on purpose.
+
+    One value may be a list: then it is a series, a dataset for each.
+    """
+
+    source: str = Field(alias="from", description="id of a dataset card")
+    id: Id | None = Field(None, description="default: from-key-value")
+    options: dict[str, Any] = Field({}, description="options of the reader that differ")
+    degrade: dict[str, Any] = Field({}, description="a step of a robustness ladder")
+
+
+def _kind(value: Any) -> str:
+    """Tell the three kinds of entry apart, so that errors speak of the kind that was meant."""
+    if isinstance(value, DerivedData) or (isinstance(value, dict) and "from" in value):
+        return "DerivedData"
+    return "OwnData" if isinstance(value, dict | OwnData) else "Id"
+
+
+Dataset = Annotated[
+    Annotated[str, Tag("Id")]
+    | Annotated[OwnData, Tag("OwnData")]
+    | Annotated[DerivedData, Tag("DerivedData")],
+    Discriminator(_kind),
+]
 Method = Annotated[MethodEntry, BeforeValidator(_entry, json_schema_input_type=str | MethodEntry)]
 Clusters = Literal["truth", "estimate", "sweep"] | Annotated[int, Field(ge=2)]
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")]
+
+
+def _expand(text: str) -> str:
+    """Replace ``${VARIABLE}`` and ``${VARIABLE:-default}``, as a shell does."""
+    return re.sub(r"\$\{(\w+)(?::-([^}]*))?\}", lambda m: os.environ.get(m[1]) or m[2] or "", text)
+
+
+Place = Annotated[str, AfterValidator(_expand), Field(min_length=1)]
 
 
 class Config(Strict):
     """A benchmark: datasets x methods x K x seeds, and what each run may use."""
 
     name: Name = Field(description="results go to results/<name>")
-    datasets: list[str] = Field(min_length=1, description="ids of dataset cards")
+    datasets: list[Dataset] = Field(
+        min_length=1,
+        description="ids of cards; {id, path, label}; {from, options, degrade}",
+    )
     methods: Literal["all"] | Annotated[list[Method], Field(min_length=1)] = Field(
         description="names of methods, name@variant, or mappings; or all"
     )
@@ -67,7 +120,9 @@ class Config(Strict):
     sandbox: Literal["auto", "none", "tripwire", "bwrap"] = Field(
         "auto", description="auto: bwrap where it works, else the tripwire alone"
     )
-    mirror: list[str] = Field([], description="folders or addresses tried before a dataset's URL")
+    mirror: list[Place] = Field(
+        [], description="folders or addresses tried before a URL; ${VARIABLE:-default} is replaced"
+    )
     offline: bool = Field(False, description="never ask a URL")
     cache: str = Field("data", description="folder of downloads, shared between benchmarks")
     methods_path: list[str] = Field(["methods"], min_length=1, description="folders of methods")
@@ -75,14 +130,6 @@ class Config(Strict):
     canary: bool = Field(
         False, description="permute the labels before blinding; set by the canary alone"
     )
-
-    @field_validator("datasets")
-    @classmethod
-    def _unique(cls, datasets: list[str]) -> list[str]:
-        doubled = sorted({name for name in datasets if datasets.count(name) > 1})
-        if doubled:
-            raise ValueError(f"each dataset once; twice: {', '.join(doubled)}")
-        return datasets
 
 
 def check_config(value: dict[str, Any], file: Path | str = "config.yaml") -> Config:

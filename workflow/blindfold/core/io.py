@@ -192,7 +192,7 @@ def validate(model: Any, value: Any, file: Path | str) -> Any:
         location = [part for part in first["loc"] if _is_key(part)]
         field = ".".join(str(part) for part in location)
         if first["type"] == "extra_forbidden":
-            known = _keys_at(model, tuple(location[:-1]))
+            known = _keys_at(model, first["loc"][:-1])
             raise BlindfoldError(
                 f"unknown key {location[-1]!r}",
                 file=file,
@@ -221,8 +221,11 @@ def _keys_at(model: Any, location: tuple[Any, ...]) -> set[str]:
 
     for part in location:
         field = model.model_fields.get(part) if isinstance(part, str) else None
-        nested = _models_in(field.annotation) if field is not None else []
-        model = nested[0] if nested else model
+        nested = {each.__name__: each for each in _models_in(field.annotation)} if field else {}
+        # of several alternatives, the location names the one that was taken
+        model = next((nested[word] for word in location if word in nested), model)
+        if len(nested) == 1:
+            (model,) = nested.values()
     return set(model.model_fields) if issubclass(model, BaseModel) else set()
 
 

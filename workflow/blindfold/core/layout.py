@@ -72,6 +72,10 @@ class Layout:
         """Return the facts about a blinded dataset; read by the supervisor, never by a method."""
         return self._at("datasets", dataset, "card.json")
 
+    def fetched(self, dataset: str) -> Path:
+        """Return the record of a dataset's verified raw files."""
+        return self._at("vault", dataset, "fetched.json")
+
     def prepared(self, dataset: str) -> Path:
         """Return the prepared data with labels."""
         return self._at("vault", dataset, "prepared.h5ad")
@@ -107,13 +111,3 @@ class Layout:
             if names
             else self._at("logs", f"{step}.log")
         )
-
-
-def cached(cache: Path, dataset: str) -> Path:
-    """Return the folder of a dataset's verified raw files in the data cache."""
-    return cache / dataset
-
-
-def fetched(cache: Path, dataset: str) -> Path:
-    """Return the record of a dataset's verified raw files."""
-    return cached(cache, dataset) / "fetched.json"

@@ -4,24 +4,25 @@ from __future__ import annotations
 
 import hashlib
 import zlib
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from blindfold.core import io
-from blindfold.core.cards import (
-    DatasetCard,
+from blindfold.core.available import cached, mirror_folders, obstacle, packaged
+from blindfold.core.config import Config, MethodEntry, check_config
+from blindfold.core.datasets import DatasetCard, raw_files
+from blindfold.core.entries import resolve_datasets
+from blindfold.core.errors import BlindfoldError
+from blindfold.core.layout import REPOSITORY, Layout
+from blindfold.core.methods import (
     MethodCard,
-    dataset_card,
     fill_params,
     find_methods,
     method_card,
     method_folder,
     split_variant,
 )
-from blindfold.core.config import Config, MethodEntry, check_config
-from blindfold.core.errors import BlindfoldError
-from blindfold.core.layout import REPOSITORY, Layout
 
 
 @dataclass(frozen=True)
@@ -62,24 +63,54 @@ class PlannedRun:
 
 @dataclass(frozen=True)
 class Plan:
-    """A configuration with its cards and runs."""
+    """A configuration with its cards and runs.
+
+    Parameters
+    ----------
+    unavailable
+        Datasets of the configuration that cannot be had, and why; they are not among ``datasets``,
+        and nothing is run on them.
+    """
 
     config: Config
     layout: Layout
     datasets: dict[str, DatasetCard]
     methods: dict[str, PlannedMethod]
     runs: list[PlannedRun]
+    unavailable: dict[str, str] = field(default_factory=dict)
+
+    def hidden(self) -> list[Path]:
+        """Return everything that carries labels outside the results: no method may open it."""
+        cache = REPOSITORY / self.config.cache
+        files = [file for card in self.datasets.values() for file in raw_files(card)]
+        own = [cached(cache, file) for file in files if file.local is not None]
+        installed = [path for file in files if (path := packaged(file)) is not None]
+        places = [cache, *mirror_folders(self.config.mirror), *own, *installed]
+        return list(dict.fromkeys(places))
 
 
-def make_plan(config: Config) -> Plan:
+def make_plan(config: Config, unavailable: dict[str, str] | None = None) -> Plan:
     """Resolve a configuration against the cards.
+
+    Parameters
+    ----------
+    config
+        The benchmark.
+    unavailable
+        Which datasets cannot be had, and why, where that was decided before.
 
     Raises
     ------
     BlindfoldError
         For an unknown dataset, method, variant or parameter, or an impossible number of clusters.
     """
-    datasets = {name: dataset_card(name) for name in config.datasets}
+    datasets = resolve_datasets(config.datasets)
+    if unavailable is None:
+        unavailable = obstacles(config, datasets)
+    if len(unavailable) == len(datasets):
+        name, reason = next(iter(unavailable.items()))
+        raise BlindfoldError("no dataset can be had", field=f"datasets: {name}", found=reason)
+    datasets = {name: card for name, card in datasets.items() if name not in unavailable}
     methods = {}
     for entry in _entries(config):
         if entry.name in methods:
@@ -92,7 +123,17 @@ def make_plan(config: Config) -> Plan:
         for k in expand_clusters(config, dataset, card)
         for seed in range(1 if config.canary else method.entry.seeds or config.seeds)
     ]
-    return Plan(config, results_of(config), datasets, methods, runs)
+    return Plan(config, results_of(config), datasets, methods, runs, unavailable)
+
+
+def obstacles(config: Config, datasets: dict[str, DatasetCard]) -> dict[str, str]:
+    """Return why datasets cannot be had, by id; those that can are left out."""
+    cache = REPOSITORY / config.cache
+    found = {
+        name: obstacle(card, cache, config.mirror, config.offline)
+        for name, card in datasets.items()
+    }
+    return {name: reason for name, reason in found.items() if reason is not None}
 
 
 def results_of(config: Config) -> Layout:
@@ -132,7 +173,7 @@ def expand_clusters(config: Config, dataset: str, card: DatasetCard) -> list[str
             wanted += [str(i) for i in range(2, 2 * (card.expected.classes or 10) + 1)]
         else:
             wanted.append(str(k))
-        if isinstance(k, int) and k > card.expected.cells:
+        if isinstance(k, int) and card.expected.cells is not None and k > card.expected.cells:
             raise BlindfoldError(
                 "more clusters than cells",
                 field="clusters",
@@ -170,7 +211,8 @@ def write_plan(plan: Plan) -> None:
     io.write_json(
         plan.layout.plan,
         {
-            "config": plan.config.model_dump(),
+            "config": plan.config.model_dump(by_alias=True),
+            "unavailable": plan.unavailable,
             "runs": [asdict(run) for run in plan.runs],
         },
     )
@@ -179,5 +221,6 @@ def write_plan(plan: Plan) -> None:
 def read_plan(results: Path) -> Plan:
     """Read the plan of a results folder back."""
     path = Layout(results).plan
-    plan = make_plan(check_config(io.read_json(path)["config"], path))
-    return Plan(plan.config, Layout(results), plan.datasets, plan.methods, plan.runs)
+    written = io.read_json(path)
+    plan = make_plan(check_config(written["config"], path), written["unavailable"])
+    return replace(plan, layout=Layout(results))

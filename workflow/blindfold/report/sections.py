@@ -11,6 +11,7 @@ from blindfold.report.tables import (
     Row,
     Rows,
     Table,
+    dataset_name,
     flag,
     method_name,
     name,
@@ -104,7 +105,7 @@ def _ranking_cells(row: Row) -> list[Cell]:
         low, high = number(row["ci_low"]), number(row["ci_high"])
         interval = Cell(f"{low.text} to {high.text}", f"{low.exact} to {high.exact}", "number")
     return [
-        name(row["dataset"]),
+        dataset_name(row),
         text(row["k"]),
         rank(row["rank"]),
         name(method_name(row)),
@@ -129,7 +130,7 @@ def _runs(rows: Rows) -> Table:
         (
             {"dataset": row["dataset"], "status": row["status"]},
             [
-                name(row["dataset"]), name(method_name(row)), text(row["k"]), number(row["seed"]),
+                dataset_name(row), name(method_name(row)), text(row["k"]), number(row["seed"]),
                 status(row["status"]), text(row["reason"]), number(row["n_clusters"]),
                 number(row["wall_s"], 1), number(row["peak_rss_mb"], 0), text(_device(row)),
                 number(row["attempt"]), text(row["sandbox"]),
@@ -156,7 +157,7 @@ def _cost(rows: Rows) -> Table:
         (
             {"dataset": row["dataset"]},
             [
-                name(row["dataset"]),
+                dataset_name(row),
                 name(method_name(row)),
                 text(row["k"]),
                 number(row["n"]),
@@ -179,7 +180,7 @@ def _markers(rows: Rows) -> Table:
         (
             {"dataset": row["dataset"]},
             [
-                name(row["dataset"]), name(method_name(row)), text(row["k"]), number(row["mean"]),
+                dataset_name(row), name(method_name(row)), text(row["k"]), number(row["mean"]),
                 number(row["random_floor"]), number(row["above_floor"]), number(row["n"]),
             ],
         )
@@ -202,16 +203,18 @@ def _deg(rows: Rows, ranking: Rows) -> Table:
         if row["control"] == "False" and row["ok"] != "0":
             best.setdefault(row["dataset"], method_name(row))
     lists: dict[tuple[str, ...], list[str]] = {}
+    shown_datasets: dict[str, Cell] = {}
     for row in rows:
         source = method_name(row)
         if source in ("oracle", best.get(row["dataset"])) and int(row["rank"]) <= _GENES:
             shown = "truth" if source == "oracle" else source
             key = (row["dataset"], shown, row["group"], row["matched_class"])
+            shown_datasets[row["dataset"]] = dataset_name(row)
             lists.setdefault(key, []).append(row["gene"])
     body = [
         (
             {"dataset": key[0]},
-            [name(key[0]), name(key[1]), *map(text, key[2:]), text(", ".join(genes))],
+            [shown_datasets[key[0]], name(key[1]), *map(text, key[2:]), text(", ".join(genes))],
         )
         for key, genes in lists.items()
     ]
@@ -237,7 +240,8 @@ def _datasets(rows: Rows) -> Table:
     make: dict[str, Callable[[str], Cell]] = {"status": status}
     make |= dict.fromkeys(fields[-4:], number)
     body: list[tuple[dict[str, str], list[Cell]]] = [
-        ({}, [make.get(field, text)(row[field]) for field in fields]) for row in rows
+        ({}, [dataset_name(row), *(make.get(field, text)(row[field]) for field in fields[1:])])
+        for row in rows
     ]
     return Table("datasets", "Datasets", "", headers, body, {})
 

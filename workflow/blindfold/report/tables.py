@@ -104,6 +104,12 @@ def flag(value: str, yes: str, no: str) -> Cell:
     return Cell({"True": yes, "False": no}.get(value, ""), value, "flag")
 
 
+def dataset_name(row: Row) -> Cell:
+    """Return the dataset, with what its preparation did that no blind one may do."""
+    audit = row.get("audit")
+    return name(f"{row['dataset']} (audit: {audit})" if audit else row["dataset"])
+
+
 def method_name(row: Row) -> str:
     """Return ``sctag`` or ``sctag@released``."""
     described = row["variant"] == "described"

@@ -11,8 +11,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
-from blindfold.core.cards import MethodCard
 from blindfold.core.layout import REPOSITORY
+from blindfold.core.methods import MethodCard
 from blindfold.run.request import Prepared, Request, interpreter
 from blindfold.run.sandbox import Protection, wrap
 

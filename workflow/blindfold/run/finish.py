@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from blindfold.core.cards import split_variant
+from blindfold.core.methods import split_variant
 from blindfold.core.plan import Plan, PlannedRun, code_hash, derive_seed
 from blindfold.run import record
 from blindfold.run.lease import scheduler

@@ -11,7 +11,7 @@ from typing import Any, Literal
 from pydantic import ConfigDict
 
 from blindfold.core import io
-from blindfold.core.config import Strict
+from blindfold.core.strict import Strict
 
 Status = Literal["ok", "invalid", "crash", "oom", "timeout", "killed", "unavailable"]
 FIELDS_WITHOUT_RUN: dict[str, Any] = dict.fromkeys(

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from blindfold.core import cards, io
+from blindfold.core import io, methods
 from blindfold.core.errors import BlindfoldError
 from blindfold.core.layout import REPOSITORY
 from blindfold.core.plan import code_hash
@@ -33,7 +33,7 @@ class Request:
     allow_cpu: bool = False
     snapshots: int = 0
     sandbox: str = "auto"
-    cache: Path = Path("data")
+    hide: tuple[Path, ...] | None = None
     attempt: int = 1
     last_attempt: int = 1
 
@@ -44,7 +44,7 @@ class Prepared:
 
     request: Request
     folder: Path
-    card: cards.MethodCard
+    card: methods.MethodCard
     params: dict[str, Any]
     facts: dict[str, Any]
     cells: list[str]
@@ -54,7 +54,7 @@ class Prepared:
     def blank(self) -> dict[str, Any]:
         """Return the fields of the record that are known before the run."""
         request = self.request
-        method, variant = cards.split_variant(request.method)
+        method, variant = methods.split_variant(request.method)
         return {
             **record.FIELDS_WITHOUT_RUN,
             "dataset": self.facts.get("dataset", request.input.parent.name),
@@ -91,10 +91,10 @@ def resolve(request: Request) -> Prepared:
     BlindfoldError
         For an unknown method or parameter, a damaged input, or an impossible number of clusters.
     """
-    name, variant = cards.split_variant(request.method)
-    folder = cards.method_folder(name, list(request.methods_path))
-    card = cards.method_card(folder)
-    params = cards.fill_params(card, variant, request.params, folder / "method.yaml")
+    name, variant = methods.split_variant(request.method)
+    folder = methods.method_folder(name, list(request.methods_path))
+    card = methods.method_card(folder)
+    params = methods.fill_params(card, variant, request.params, folder / "method.yaml")
     cells, has_coordinates = validate.read_cells(request.input)
     facts = _facts(request.input)
     k = _number_of_clusters(request.clusters, len(cells), facts, request.input)
@@ -153,6 +153,8 @@ def unavailable(prepared: Prepared) -> str | None:
         return "needs coordinates; this dataset has none"
     if "image" in card.needs and not (request.input.parent / "image.png").exists():
         return "needs an image; this dataset has none"
+    if "counts" in card.needs and prepared.facts.get("values", "counts") != "counts":
+        return "needs counts; this dataset holds normalised expression"
     if interpreter(card.environment) is None:
         return f"its environment {card.environment!r} is not installed"
     return None

@@ -8,11 +8,11 @@ import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from blindfold.core import cards
+from blindfold.core.available import packaged
+from blindfold.core.datasets import dataset_card, find_datasets
 from blindfold.core.layout import REPOSITORY
 from blindfold.core.log import log
 from blindfold.run import child, record, validate
@@ -140,17 +140,19 @@ def _failure(outcome: Outcome, report: dict[str, Any]) -> tuple[str, str]:
 
 
 def protected(request: Request) -> list[Path]:
-    """Return what a method must not open: every result, the data cache, packaged raw files."""
-    roots = [REPOSITORY / "results", REPOSITORY / request.cache]
+    """Return what a method must not open: every result, and the raw data wherever they lie."""
+    hide = _all_packaged() if request.hide is None else request.hide
+    roots = [REPOSITORY / "results", *(REPOSITORY / place for place in hide)]
     parents = request.input.resolve().parents
     if len(parents) > 2 and (parents[2] / "vault").is_dir():
         roots.append(parents[2])
-    for name in cards.find_datasets():
-        for file in cards.dataset_card(name).files:
-            spec = find_spec(file.package) if file.package else None
-            if spec is not None and spec.origin is not None:
-                roots.append(Path(spec.origin).parent / file.path)
     return [path for path in dict.fromkeys(roots) if path.exists()]
+
+
+def _all_packaged() -> list[Path]:
+    """Return the raw data of every card, where nobody has said which: the cache, and packages."""
+    files = [file for name in find_datasets() for file in dataset_card(name).files]
+    return [Path("data"), *(path for file in files if (path := packaged(file)) is not None)]
 
 
 @contextmanager

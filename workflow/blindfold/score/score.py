@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from blindfold.core import io
-from blindfold.core.cards import split_variant
 from blindfold.core.layout import Layout
 from blindfold.core.log import track
+from blindfold.core.methods import split_variant
 from blindfold.score.catalogue import choose_metrics
 from blindfold.score.evidence import Evidence, Reference, applicable, evaluate
 from blindfold.score.metric import Metric

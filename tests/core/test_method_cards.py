@@ -2,7 +2,8 @@ from pathlib import Path
 
 import pytest
 
-from blindfold.core.cards import (
+from blindfold.core.errors import BlindfoldError
+from blindfold.core.methods import (
     MethodCard,
     fill_params,
     find_methods,
@@ -10,7 +11,6 @@ from blindfold.core.cards import (
     method_folder,
     split_variant,
 )
-from blindfold.core.errors import BlindfoldError
 
 CARD = """
 title: T

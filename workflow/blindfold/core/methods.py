@@ -1,4 +1,4 @@
-"""Cards: what a dataset and what a method is. Found by looking in folders."""
+"""Method cards: what a method is. Found by looking in folders."""
 
 from __future__ import annotations
 
@@ -8,58 +8,10 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, model_validator
 
 from blindfold.core import io
-from blindfold.core.config import Strict
+from blindfold.core.datasets import Modality
 from blindfold.core.errors import BlindfoldError, did_you_mean
-from blindfold.core.layout import DATASETS, REPOSITORY
-
-Modality = Literal["scrna", "spatial"]
-
-
-class RawFile(Strict):
-    """One raw file of a dataset: packaged with a library, or at an address."""
-
-    path: str = Field(description="path in the package, or name under which the file is cached")
-    role: str = Field(description="what the reader uses it for")
-    sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
-    bytes: int = Field(gt=0)
-    package: str | None = Field(None, description="installed package that contains the file")
-    url: str | None = Field(None, description="where it is downloaded from")
-
-    @model_validator(mode="after")
-    def _one_source(self) -> RawFile:
-        if (self.package is None) == (self.url is None):
-            raise ValueError("exactly one of package and url")
-        return self
-
-
-class Expected(Strict):
-    """The shape that the prepared dataset must have."""
-
-    cells: int = Field(gt=0)
-    genes: int = Field(gt=0)
-    classes: int | None = Field(None, gt=0, description="classes among labelled cells")
-
-
-class DatasetCard(Strict):
-    """``workflow/datasets/<id>.yaml``."""
-
-    title: str
-    organism: str
-    tissue: str
-    technology: str
-    modality: Modality
-    paper: str
-    doi: str | None = None
-    licence: str
-    files: list[RawFile] = Field(min_length=1)
-    reader: str = Field(description="module of blindfold.prepare.readers")
-    options: dict[str, Any] = Field({}, description="options of the reader")
-    label: str | None = Field(None, description="obs column of the hidden classes")
-    batch: str | None = Field(None, description="obs column of batches")
-    unit: str | None = Field(None, description="unit of the coordinates")
-    image: bool = False
-    expected: Expected
-    tags: list[str] = []
+from blindfold.core.layout import REPOSITORY
+from blindfold.core.strict import Strict
 
 
 class Parameter(Strict):
@@ -116,7 +68,7 @@ class MethodCard(Strict):
     summary: str
     tasks: list[Literal["clustering", "imputation", "integration"]] = Field(min_length=1)
     modalities: list[Modality] = Field(min_length=1)
-    needs: list[Literal["coordinates", "image"]] = []
+    needs: list[Literal["coordinates", "image", "counts"]] = []
     environment: str
     entry: str = Field(pattern=r"^\w+:\w+$", description="module:function in the method's folder")
     control: bool = Field(False, description="a bound, not a competitor")
@@ -142,11 +94,6 @@ def split_variant(name: str) -> tuple[str, str]:
     return method, variant or "described"
 
 
-def find_datasets() -> dict[str, Path]:
-    """Return the card of every dataset, by id."""
-    return {path.stem: path for path in sorted(DATASETS.glob("*.yaml"))}
-
-
 def find_methods(methods_path: list[str] | list[Path]) -> dict[str, Path]:
     """Return the folder of every method, by name; the first folder of the search path wins.
 
@@ -168,23 +115,6 @@ def find_methods(methods_path: list[str] | list[Path]) -> dict[str, Path]:
         for card in sorted(folder.glob("*/method.yaml")):
             found.setdefault(card.parent.name, card.parent)
     return found
-
-
-def dataset_card(name: str) -> DatasetCard:
-    """Read a dataset's card.
-
-    Raises
-    ------
-    BlindfoldError
-        Where no such card exists or it breaks the schema.
-    """
-    known = find_datasets()
-    if name not in known:
-        raise BlindfoldError(
-            f"unknown dataset {name!r}", field="datasets", remedy=did_you_mean(name, known)
-        )
-    card: DatasetCard = io.validate(DatasetCard, io.read_yaml(known[name]), known[name])
-    return card
 
 
 def method_card(folder: Path) -> MethodCard:

@@ -1,0 +1,211 @@
+"""Dataset cards: what a dataset is, where its files come from, what it must look like."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field, model_validator
+
+from blindfold.core import io
+from blindfold.core.errors import BlindfoldError, did_you_mean
+from blindfold.core.layout import DATASETS
+from blindfold.core.strict import Strict
+
+Modality = Literal["scrna", "spatial"]
+Positive = Annotated[int, Field(gt=0)]
+
+
+class RawFile(Strict):
+    """One raw file of a dataset: packaged, behind an address, on this machine, or to be brought."""
+
+    path: str = Field(description="name in the cache and in mirrors; for a package, path inside it")
+    role: str = Field(description="what the reader uses it for")
+    sha256: str | None = Field(None, pattern=r"^[0-9a-f]{64}$")
+    git_blob: str | None = Field(
+        None, pattern=r"^[0-9a-f]{40}$", description="git's blob id, where only that is known"
+    )
+    bytes: Positive | None = None
+    package: str | None = Field(None, description="installed package that contains the file")
+    url: str | None = Field(None, description="where it is downloaded from")
+    local: str | None = Field(None, description="a file of the user's, read where it lies")
+    by_hand: str | None = Field(
+        None, description="where no address is known: what to get, and from where"
+    )
+    members: dict[str, str] = Field(
+        {}, description="of an archive (zip, tar): role of each member that is unpacked -> its path"
+    )
+    unpacked_bytes: Positive | None = Field(
+        None, description="most bytes that its members may hold; by default 100 x bytes"
+    )
+
+    @model_validator(mode="after")
+    def _one_source(self) -> RawFile:
+        sources = (self.package, self.url, self.local, self.by_hand)
+        if sum(source is not None for source in sources) != 1:
+            raise ValueError("exactly one of package, url, local and by_hand")
+        return self
+
+
+class LabelFile(Strict):
+    """A table of labels, joined to the cells by name."""
+
+    role: str = Field("labels", description="role of the file: csv or tsv, gzip allowed")
+    key: str | None = Field(None, description="column of cell names; default: the first column")
+    header: bool = Field(True, description="whether the first line names the columns")
+    where: dict[str, str] = Field({}, description="keep the rows in which a column has this value")
+    unmatched: Literal["refuse", "report"] = Field(
+        "refuse", description="cells without a row, or rows without a cell"
+    )
+
+
+class Label(Strict):
+    """The hidden classes."""
+
+    column: str = Field(description="column of obs, or of the file")
+    more: list[str] = Field([], description="further label columns: label_2, label_3 ...")
+    missing: list[str] = Field([], description="values that mean: no label")
+    merge: dict[str, str] = Field({}, description="classes that cannot be told apart: old -> new")
+    order: list[str] = Field([], description="the classes in their natural order, such as layers")
+    file: LabelFile | None = Field(None, description="where the columns are not in obs")
+
+
+def _label(value: Any) -> Any:
+    return {"column": value} if isinstance(value, str) else value
+
+
+class Quality(Strict):
+    """Label-free filters, cells first."""
+
+    min_genes: int = Field(0, ge=0, description="genes that a cell must have")
+    min_cells: int = Field(0, ge=0, description="cells that a gene must be seen in")
+
+
+class Repair(Strict):
+    """What is done about flaws of the raw data; refused unless the card says otherwise."""
+
+    duplicate_genes: Literal["refuse", "sum", "first"] = "refuse"
+    duplicate_cells: Literal["refuse", "first"] = "refuse"
+    empty_cells: Literal["refuse", "drop"] = "refuse"
+    missing_values: Literal["refuse", "zero"] = "refuse"
+    duplicate_spots: Literal["refuse", "keep"] = Field(
+        "refuse", description="several cells at one position"
+    )
+
+
+class Expected(Strict):
+    """What the prepared dataset must have; what is not given is not checked."""
+
+    cells: Positive | None = None
+    genes: Positive | None = None
+    classes: Positive | None = Field(None, description="classes among labelled cells")
+    labelled: int | None = Field(None, ge=0, description="cells with a label")
+    class_sizes: dict[str, Positive] | None = None
+
+
+class Degradation(Strict):
+    """One step of a robustness ladder: the same dataset, made worse on purpose."""
+
+    thin: float | None = Field(None, gt=0, le=1, description="share of counts that is kept")
+    dropout: float | None = Field(None, ge=0, lt=1, description="share of entries that is lost")
+    genes: float | None = Field(None, gt=0, le=1, description="share of genes that is kept")
+    cells: float | None = Field(None, gt=0, le=1, description="share of cells that is kept")
+    jitter: float | None = Field(None, ge=0, description="noise of coordinates, in pitches")
+    shuffle: float | None = Field(
+        None, ge=0, le=1, description="share of cells that exchange their coordinates"
+    )
+    merge_batches: bool = Field(False, description="hide which batch a cell belongs to")
+    seed: int = Field(0, ge=0)
+
+
+class DatasetCard(Strict):
+    """``workflow/datasets/<id>.yaml``."""
+
+    title: str
+    organism: str
+    tissue: str
+    technology: str
+    modality: Modality
+    paper: str
+    doi: str | None = None
+    licence: str
+    verified: bool = Field(True, description="whether files and facts were checked")
+    reason: str | None = Field(None, description="why it is not verified")
+    files: list[RawFile] = []
+    sections: list[str] = Field(
+        [], description="a joint dataset of these, with the section as batch; instead of a reader"
+    )
+    reader: str | None = Field(None, description="module of blindfold.prepare.readers")
+    options: dict[str, Any] = Field({}, description="options of the reader")
+    label: Annotated[
+        Label | None, BeforeValidator(_label, json_schema_input_type=str | Label | None)
+    ] = Field(None, description="the hidden classes: a column of obs, or more about them")
+    batch: str | None = Field(None, description="obs column of batches")
+    unit: str | None = Field(None, description="unit of the coordinates")
+    pitch: float | None = Field(
+        None, gt=0, description="expected median distance of neighbouring spots, within 5 %"
+    )
+    image: bool = False
+    values: Literal["counts", "expression"] = Field(
+        "counts", description="expression: non-negative, on a linear scale, but no counts"
+    )
+    quality: Quality = Quality()
+    repair: Repair = Repair()
+    drop_unlabelled: bool = Field(
+        False, description="audit only: reproduces studies that dropped cells by their label"
+    )
+    rescale_pitch: float | None = Field(
+        None, gt=0, description="audit only: scale the coordinates to this median distance"
+    )
+    degrade: Degradation | None = None
+    expected: Expected = Expected()
+    tags: list[str] = []
+
+    @model_validator(mode="after")
+    def _whole(self) -> DatasetCard:
+        if bool(self.sections) == (self.reader is not None):
+            raise ValueError("either a reader with files, or sections")
+        if bool(self.files) != (self.reader is not None):
+            raise ValueError("a reader needs files")
+        if self.verified != (self.reason is None):
+            raise ValueError("verified: false needs a reason, and only that")
+        return self
+
+    @property
+    def audit(self) -> str | None:
+        """What was done to the data that no blind benchmark may do; shown in every table."""
+        done = []
+        if self.drop_unlabelled:
+            done.append("unlabelled cells dropped")
+        if self.rescale_pitch is not None:
+            done.append(f"pitch rescaled to {self.rescale_pitch:g}")
+        return "; ".join(done) or None
+
+
+def find_datasets() -> dict[str, Path]:
+    """Return the card of every dataset, by id."""
+    return {path.stem: path for path in sorted(DATASETS.glob("*.yaml"))}
+
+
+def dataset_card(name: str) -> DatasetCard:
+    """Read a dataset's card.
+
+    Raises
+    ------
+    BlindfoldError
+        Where no such card exists or it breaks the schema.
+    """
+    known = find_datasets()
+    if name not in known:
+        raise BlindfoldError(
+            f"unknown dataset {name!r}", field="datasets", remedy=did_you_mean(name, known)
+        )
+    card: DatasetCard = io.validate(DatasetCard, io.read_yaml(known[name]), known[name])
+    return card
+
+
+def raw_files(card: DatasetCard) -> list[RawFile]:
+    """Return a dataset's raw files, those of its sections included, each once."""
+    sections = [file for name in card.sections for file in raw_files(dataset_card(name))]
+    files = [*card.files, *sections]
+    return list({(f.path, f.role, *f.members.items()): f for f in files}.values())
