@@ -1,198 +1,240 @@
-"""Downloads: every source, every way to go wrong, against a real local server."""
+"""Where files come from, in which order, and what is said where none has them."""
 
+import csv
 import hashlib
 import json
 import subprocess
 import sys
-import threading
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
-import yaml
 
-from blindfold.core import cards
+from blindfold.core.available import obstacle
+from blindfold.core.datasets import DatasetCard, dataset_card
 from blindfold.core.errors import BlindfoldError
 from blindfold.fetch.fetch import fetch
-
-BODY = bytes(range(256)) * 40
-
-
-class Handler(SimpleHTTPRequestHandler):
-    def do_GET(self):
-        self.server.asked.append(self.path)
-        super().do_GET()
-
-    def log_message(self, *_):
-        pass
+from tests.conftest import MIRROR, needs_mirror
+from tests.fetch.conftest import BODY, QUICK, Page, make_card, promised
 
 
-@pytest.fixture
-def server(tmp_path):
-    """Serve tmp_path/site; ``asked`` lists every request."""
-    (tmp_path / "site").mkdir()
-    handler = partial(Handler, directory=str(tmp_path / "site"))
-    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as httpd:
-        httpd.asked = []
-        thread = threading.Thread(target=httpd.serve_forever, args=(0.01,))
-        thread.start()
-        httpd.address = f"http://127.0.0.1:{httpd.server_port}"
-        yield httpd
-        httpd.shutdown()
-        thread.join()
+def publish(path, body=BODY):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(body)
 
 
-@pytest.fixture
-def make_card(tmp_path, monkeypatch):
-    """Write the card of a dataset ``d`` with one file and return nothing."""
-    folder = tmp_path / "cards"
-    folder.mkdir()
-    monkeypatch.setattr(cards, "DATASETS", folder)
-
-    def make(body=BODY, path="raw/x y.bin", **source):
-        digest = hashlib.sha256(body).hexdigest()
-        file = {"path": path, "role": "data", "sha256": digest, "bytes": len(body), **source}
-        card = {
-            "title": "t", "organism": "o", "tissue": "t", "technology": "t", "modality": "scrna",
-            "paper": "p", "licence": "l", "files": [file], "reader": "r",
-            "expected": {"cells": 1, "genes": 1},
-        }  # fmt: skip
-        (folder / "d.yaml").write_text(yaml.safe_dump(card))
-
-    return make
+def test_a_url_is_downloaded_once_and_recorded(server, place):
+    server.site["/here.bin"] = Page()
+    card = make_card(url=server.address + "/here.bin", **promised())
+    (row,) = place.fetch(card)
+    first = place.record.read_bytes()
+    assert place.target.read_bytes() == BODY
+    assert row == {
+        "path": "raw/x y.bin", "role": "data", "sha256": hashlib.sha256(BODY).hexdigest(),
+        "bytes": len(BODY), "source": server.address + "/here.bin",
+        "location": str(place.target.resolve()),
+    }  # fmt: skip
+    place.fetch(card)
+    assert len(server.asked) == 1
+    assert place.record.read_bytes() == first
 
 
-@pytest.fixture
-def cache(tmp_path):
-    return tmp_path / "cache"
+def test_nothing_but_the_file_is_left(server, place):
+    server.site["/here.bin"] = Page(etag='"1"')
+    place.fetch(make_card(url=server.address + "/here.bin"))
+    assert list(place.target.parent.iterdir()) == [place.target]
 
 
-def target(cache):
-    return cache / "d" / "raw" / "x y.bin"
-
-
-def publish(root, name, body=BODY):
-    (root / name).parent.mkdir(parents=True, exist_ok=True)
-    (root / name).write_bytes(body)
-
-
-def test_a_url_is_downloaded_once_and_recorded(tmp_path, server, make_card, cache):
-    publish(tmp_path / "site", "here.bin")
-    url = server.address + "/here.bin"
-    make_card(url=url)
-    record = fetch("d", cache, [], False)
-    first = record.read_bytes()
-    assert target(cache).read_bytes() == BODY
-    (row,) = json.loads(first)
-    assert (row["source"], row["role"], row["bytes"]) == (url, "data", len(BODY))
-    fetch("d", cache, [], False)
-    assert server.asked == ["/here.bin"]
-    assert record.read_bytes() == first
-
-
-def test_a_mirror_comes_before_the_url(tmp_path, server, make_card, cache):
-    make_card(url=server.address + "/absent.bin")
-    publish(tmp_path / "mirror", "raw/x y.bin")
-    row = json.loads(fetch("d", cache, [str(tmp_path / "mirror")], True).read_text())[0]
-    assert row["source"] == str(tmp_path / "mirror/raw/x y.bin")
+def test_the_cache_comes_first(server, place):
+    publish(place.target)
+    publish(place.root / "mirror/raw/x y.bin")
+    card = make_card(url=server.address + "/here.bin", **promised())
+    (row,) = place.fetch(card, [str(place.root / "mirror"), server.address])
+    assert row["source"] == "cache"
     assert server.asked == []
 
 
-def test_a_mirror_may_be_an_address(tmp_path, server, make_card, cache):
-    make_card(url=server.address + "/absent.bin")
-    publish(tmp_path / "site", "m/raw/x y.bin")
-    fetch("d", cache, [server.address + "/m/"], False)
-    assert target(cache).read_bytes() == BODY
-    assert server.asked == ["/m/raw/x%20y.bin"]
+def test_a_mirror_comes_before_the_url(server, place):
+    publish(place.root / "mirror/raw/x y.bin")
+    card = make_card(url=server.address + "/here.bin", **promised())
+    (row,) = place.fetch(card, [str(place.root / "mirror")])
+    assert row["source"] == str(place.root / "mirror/raw/x y.bin")
+    assert server.asked == []
 
 
-def test_a_mirror_with_other_bytes_is_passed_over(tmp_path, server, make_card, cache):
-    publish(tmp_path / "mirror", "raw/x y.bin", BODY[::-1])
-    publish(tmp_path / "site", "here.bin")
-    make_card(url=server.address + "/here.bin")
-    fetch("d", cache, [str(tmp_path / "mirror")], False)
-    assert target(cache).read_bytes() == BODY
+def test_mirrors_are_tried_in_order_and_may_be_addresses(server, place):
+    server.site["/m/raw/x%20y.bin"] = Page()
+    card = make_card(url=server.address + "/never.bin", **promised())
+    mirror = [str(place.root / "none"), server.address + "/n", server.address + "/m/"]
+    place.fetch(card, mirror)
+    assert [path for path, _ in server.asked] == ["/n/raw/x%20y.bin", "/m/raw/x%20y.bin"]
 
 
-@pytest.mark.parametrize("damage", [BODY[:-7], b"x" * len(BODY)])
-def test_a_damaged_cached_file_is_replaced(tmp_path, server, make_card, cache, damage):
-    publish(tmp_path / "site", "here.bin")
-    make_card(url=server.address + "/here.bin")
-    publish(cache, "d/raw/x y.bin", damage)
-    fetch("d", cache, [], False)
-    assert target(cache).read_bytes() == BODY
+@pytest.mark.parametrize("body", [BODY[::-1], BODY[:-1], b"", b"<html>log in</html>"])
+def test_a_mirror_with_other_bytes_is_passed_over(server, place, body):
+    publish(place.root / "mirror/raw/x y.bin", body)
+    server.site["/here.bin"] = Page()
+    card = make_card(url=server.address + "/here.bin", **promised())
+    place.fetch(card, [str(place.root / "mirror")])
+    assert place.target.read_bytes() == BODY
 
 
-def test_an_unlisted_record_is_no_obstacle(tmp_path, make_card, cache):
-    make_card(url="http://127.0.0.1:9/never.bin")
-    publish(cache, "d/raw/x y.bin")
-    publish(cache, "d/fetched.json", b"{broken")
-    assert json.loads(fetch("d", cache, [], True).read_text())[0]["source"] == "cache"
+@pytest.mark.parametrize("damage", [BODY[:-7], b"x" * len(BODY), b""])
+def test_a_damaged_cached_file_is_replaced(server, place, damage):
+    server.site["/here.bin"] = Page()
+    publish(place.target, damage)
+    place.fetch(make_card(url=server.address + "/here.bin", **promised()))
+    assert place.target.read_bytes() == BODY
 
 
-@pytest.mark.parametrize("body", [BODY[::-1], BODY + b"x", b"<html>log in</html>", b""])
-def test_wrong_bytes_are_refused_and_leave_nothing(tmp_path, server, make_card, cache, body):
-    publish(tmp_path / "site", "here.bin", body)
+def test_a_damaged_record_is_no_obstacle(place):
+    publish(place.target)
+    for text in ("{broken", "[1]", "{}", '["x"]'):
+        place.record.write_text(text)
+        card = make_card(url="http://127.0.0.1:9/never.bin", **promised())
+        assert place.fetch(card, offline=True)[0]["source"] == "cache"
+
+
+def test_offline_asks_no_address_and_says_what_to_put_where(server, place):
     url = server.address + "/here.bin"
-    make_card(url=url)
-    with pytest.raises(BlindfoldError, match="instead of") as error:
-        fetch("d", cache, [], False)
-    for word in (url, str(target(cache)), "by hand", hashlib.sha256(BODY).hexdigest()):
-        assert word in str(error.value)
-    assert list(target(cache).parent.iterdir()) == []
-    assert not (cache / "d" / "fetched.json").exists()
-
-
-@pytest.mark.parametrize("port", [None, 9])
-def test_an_unreachable_address_is_named(server, make_card, cache, port):
-    url = (f"http://127.0.0.1:{port}" if port else server.address) + "/absent.bin"
-    make_card(url=url)
-    with pytest.raises(BlindfoldError, match="404" if port is None else "ConnectionError") as error:
-        fetch("d", cache, [], False)
-    assert url in str(error.value)
-
-
-def test_offline_asks_no_address(server, make_card, cache):
-    make_card(url=server.address + "/here.bin")
     with pytest.raises(BlindfoldError, match="offline") as error:
-        fetch("d", cache, [server.address], True)
-    assert "put it at" in str(error.value)
+        place.fetch(make_card(url=url, **promised()), [server.address], offline=True)
+    for word in (url, f"put it at {place.target}", "mirror: as raw/x y.bin"):
+        assert word in str(error.value)
     assert server.asked == []
+    assert not place.record.exists()
 
 
-def test_a_package_that_is_not_installed_is_named(make_card, cache):
-    make_card(package="no_such_package")
+def test_a_file_to_be_brought_is_described(place):
+    card = make_card(by_hand="ask the authors of the study for x y.bin")
+    with pytest.raises(BlindfoldError, match="ask the authors") as error:
+        place.fetch(card)
+    assert f"put it at {place.target}" in str(error.value)
+    publish(place.root / "mirror/raw/x y.bin")
+    assert place.fetch(card, [str(place.root / "mirror")])[0]["bytes"] == len(BODY)
+
+
+def test_a_package_that_is_not_installed_is_named(place):
     with pytest.raises(BlindfoldError, match="install the version of no_such_package"):
-        fetch("d", cache, [], False)
+        place.fetch(make_card(package="no_such_package", **promised()))
 
 
-def test_a_path_that_leaves_the_cache_is_refused(make_card, cache):
-    make_card(path="../../etc/x", url="http://127.0.0.1:9/x")
+@pytest.mark.parametrize("path", ["../../etc/x", "/etc/x", ".."])
+def test_a_path_that_leaves_the_cache_is_refused(place, path):
     with pytest.raises(BlindfoldError, match="leaves the cache"):
-        fetch("d", cache, [], False)
+        place.fetch(make_card(path=path, url="http://127.0.0.1:9/x"))
 
 
-def test_many_jobs_download_once(tmp_path, server, make_card, cache):
-    publish(tmp_path / "site", "here.bin")
-    make_card(url=server.address + "/here.bin")
+def test_a_folder_in_the_files_place_is_refused(place):
+    place.target.mkdir(parents=True)
+    with pytest.raises(BlindfoldError, match="a folder stands where") as error:
+        place.fetch(make_card(url="http://127.0.0.1:9/x"))
+    assert str(place.target) in str(error.value)
+
+
+def test_a_folder_in_a_mirror_is_no_file(place):
+    (place.root / "mirror/raw/x y.bin").mkdir(parents=True)
+    with pytest.raises(BlindfoldError, match="a folder, not a file"):
+        place.fetch(make_card(by_hand="bring it"), [str(place.root / "mirror")])
+
+
+def test_own_files_are_used_where_they_lie(place):
+    own = place.root / "my data.h5ad"
+    publish(own)
+    (row,) = place.fetch(make_card(local=str(own)))
+    assert (row["location"], row["source"]) == (str(own), str(own))
+    assert row["sha256"] == hashlib.sha256(BODY).hexdigest()
+    publish(own, BODY + b"more")
+    assert place.fetch(make_card(local=str(own)))[0]["bytes"] == len(BODY) + 4
+    assert not place.cache.exists()
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda path: None, "not there"),
+        (lambda path: path.mkdir(), "a folder, not a file"),
+        (lambda path: path.touch(), "the file is empty"),
+        (lambda path: path.write_text("<!DOCTYPE html><p>log in"), "a web page"),
+    ],
+)
+def test_own_files_that_are_none(place, make, message):
+    own = place.root / "mine.h5ad"
+    make(own)
+    with pytest.raises(BlindfoldError, match=message) as error:
+        place.fetch(make_card(local=str(own)))
+    assert str(own) in str(error.value)
+
+
+def test_availability_of_own_files(place):
+    own = place.root / "mine.h5ad"
+    card = make_card(local=str(own))
+    assert obstacle(card, place.cache, [], True) == f"{own}: no such file"
+    publish(own)
+    assert obstacle(card, place.cache, [], True) is None
+
+
+def test_many_threads_download_once(server, place):
+    server.site["/here.bin"] = Page()
+    card = make_card(url=server.address + "/here.bin", **promised())
+
+    def job(number):
+        return fetch(card, place.root / f"{number}.json", place.cache, [], False, QUICK).read_text()
+
     with ThreadPoolExecutor(8) as pool:
-        records = list(pool.map(lambda _: fetch("d", cache, [], False), range(8)))
-    assert len(set(records)) == 1
-    assert server.asked == ["/here.bin"]
+        records = [json.loads(text)[0]["sha256"] for text in pool.map(job, range(8))]
+    assert set(records) == {hashlib.sha256(BODY).hexdigest()}
+    assert len(server.asked) == 1
+
+
+def test_files_are_locked_one_by_one(server, place):
+    """Two datasets that share a file download it once, and their other files each once."""
+    names = ["shared", "a", "b"]
+    for name in names:
+        server.site[f"/{name}"] = Page(name.encode() * 1000)
+    files = {
+        name: {"path": name, "role": name, "url": f"{server.address}/{name}"} for name in names
+    }
+    plain = make_card(by_hand="x").model_dump(exclude_unset=True)
+
+    def job(name):
+        card = DatasetCard.model_validate(plain | {"files": [files["shared"], files[name]]})
+        return fetch(card, place.root / f"{name}.json", place.cache, [], False, QUICK)
+
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(job, "ab"))
+    assert sorted(path for path, _ in server.asked) == ["/a", "/b", "/shared"]
 
 
 def test_packaged_cells_come_without_importing_the_package(tmp_path):
     code = (
         "import sys; from pathlib import Path; from blindfold.fetch.fetch import fetch;"
-        f"print(fetch('pbmc68k', Path({str(tmp_path)!r}), [], True));"
+        "from blindfold.core.datasets import dataset_card;"
+        f"root = Path({str(tmp_path)!r});"
+        "print(fetch(dataset_card('pbmc68k'), root / 'record.json', root / 'cache', [], True));"
         "assert 'scanpy' not in sys.modules"
     )
-    path = subprocess.run(
-        [sys.executable, "-c", code], check=True, capture_output=True, text=True
-    ).stdout.strip()
-    (row,) = json.loads((tmp_path / "pbmc68k/fetched.json").read_text())
-    assert path == str(tmp_path / "pbmc68k/fetched.json")
+    subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    (row,) = json.loads((tmp_path / "record.json").read_text())
+    (file,) = dataset_card("pbmc68k").files
+    raw = (tmp_path / "cache" / "scanpy" / file.path).read_bytes()
     assert row["source"] == "package scanpy"
-    raw = (tmp_path / "pbmc68k" / row["path"]).read_bytes()
-    assert hashlib.sha256(raw).hexdigest() == row["sha256"]
+    assert hashlib.sha256(raw).hexdigest() == row["sha256"] == file.sha256
+
+
+@needs_mirror
+def test_every_file_of_the_mirror_arrives_unchanged(place):
+    table = MIRROR.parent / "SOURCES.tsv"
+    with table.open(newline="") as handle:
+        rows = list(csv.DictReader(handle, delimiter="\t"))
+    files = [
+        {"path": row["file"], "role": str(number), "url": row["url"], "sha256": row["sha256"],
+         "bytes": int(row["bytes"])}
+        for number, row in enumerate(rows)
+    ]  # fmt: skip
+    plain = make_card(by_hand="x").model_dump(exclude_unset=True)
+    card = DatasetCard.model_validate(plain | {"files": files})
+    record = place.fetch(card, [str(MIRROR)], offline=True)
+    assert len(rows) > 80
+    assert [(row["path"], row["sha256"]) for row in record] == [
+        (row["file"], row["sha256"]) for row in rows
+    ]
