@@ -1,4 +1,4 @@
-"""Where spots lie and which domain each belongs to. Pure geometry, no expression."""
+"""Where spots lie. Pure geometry, no expression."""
 
 from __future__ import annotations
 
@@ -38,35 +38,18 @@ def to_unit(coordinates: np.ndarray) -> np.ndarray:
     return np.asarray((coordinates - (low + high) / 2) / ((high - low).max() / 2))
 
 
-def plant_domains(coordinates: np.ndarray, domains: int) -> np.ndarray:
-    """Assign positions to curved layers, an island and a thin strip.
+def side_by_side(sections: list[np.ndarray], gap: float) -> np.ndarray:
+    """Return the positions of all sections, moved along x so that they lie ``gap`` apart.
 
     Parameters
     ----------
-    coordinates
-        N x 2.
-    domains
-        Number of domains, at least 3: all but two are layers, from the outer (0) to the inner;
-        then the island, then the strip.
-
-    Returns
-    -------
-    numpy.ndarray
-        Domain code from 0 of each position.
+    sections
+        Each N_i x 2; the first stays where it is.
+    gap
+        Distance from the last spot of a section to the first of the next, along x.
     """
-    x, y = to_unit(coordinates).T
-    depth = np.hypot(x - 0.15, 1.15 * (y + 1.45)) + 0.05 * np.sin(5 * x)
-    layers = domains - 2
-    share = np.cumsum(np.linspace(1, 1.5, layers))
-    inner = np.quantile(depth, share[:-1] / share[-1])
-    code = layers - 1 - np.searchsorted(inner, depth)
-    island = ((x + 0.42) / 0.30) ** 2 + ((y + 0.28) / 0.24) ** 2 < 1
-    strip = (np.abs(x - 0.45 - 0.18 * np.sin(2.5 * y)) < 0.075) & (y < 0.72)
-    code[island] = layers
-    code[strip] = layers + 1
-    return code
-
-
-def domain_names(domains: int) -> list[str]:
-    """Return the name of each domain code."""
-    return [*(f"layer {i + 1}" for i in range(domains - 2)), "island", "strip"]
+    moved = [sections[0]]
+    for section in sections[1:]:
+        shift = moved[-1][:, 0].max() + gap - section[:, 0].min()
+        moved.append(section + np.array([shift, 0]))
+    return np.concatenate(moved)

@@ -40,18 +40,36 @@ def mix_types(
     return np.asarray((1 - signal) * frequency / frequency.sum() + signal * own)
 
 
+def mix_spots(mixture: np.ndarray, place: np.ndarray) -> np.ndarray:
+    """Return each spot's mixture of cell types: its domain's, or one between two domains'.
+
+    Parameters
+    ----------
+    mixture
+        D x T, see `mix_types`.
+    place
+        Place of each of N spots among the domains, from 0 to D - 1.
+
+    Returns
+    -------
+    numpy.ndarray
+        N x T, rows sum to 1; linear between whole places.
+    """
+    before = np.floor(place).astype(int)
+    after = np.minimum(before + 1, len(mixture) - 1)
+    share = (place - before)[:, None]
+    return np.asarray((1 - share) * mixture[before] + share * mixture[after])
+
+
 def choose_cells(
-    domain: np.ndarray, mixture: np.ndarray, type_of: np.ndarray, mean: float,
-    rng: np.random.Generator,
-) -> sp.csr_matrix:  # fmt: skip
+    mixture: np.ndarray, type_of: np.ndarray, mean: float, rng: np.random.Generator
+) -> sp.csr_matrix:
     """Choose the real cells that make up each spot.
 
     Parameters
     ----------
-    domain
-        Domain code of each of N spots.
     mixture
-        domains x types, see `mix_types`.
+        N spots x types, see `mix_spots`.
     type_of
         Type code of each of M real cells; every type has at least one.
     mean
@@ -64,21 +82,21 @@ def choose_cells(
     scipy.sparse.csr_matrix
         N x M, how often a spot contains a cell; each row sums to at least 1.
     """
-    number = 1 + rng.poisson(mean - 1, len(domain))
-    spot = np.repeat(np.arange(len(domain)), number)
-    edges = mixture.cumsum(axis=1)[domain[spot]]
+    number = 1 + rng.poisson(mean - 1, len(mixture))
+    spot = np.repeat(np.arange(len(mixture)), number)
+    edges = mixture.cumsum(axis=1)[spot]
     kind = (rng.random(len(spot))[:, None] * edges[:, -1:] >= edges).sum(axis=1)
     by_type = np.argsort(type_of, kind="stable")
     size = np.bincount(type_of, minlength=mixture.shape[1])
     start = np.cumsum(size) - size
     cell = by_type[start[kind] + (rng.random(len(spot)) * size[kind]).astype(int)]
-    shape = (len(domain), len(type_of))
+    shape = (len(mixture), len(type_of))
     return sp.coo_matrix((np.ones(len(spot)), (spot, cell)), shape=shape).tocsr()
 
 
 def observe(
     counts: sp.csr_matrix, capture: float, spread: float, dropout: float, rng: np.random.Generator
-) -> sp.csr_matrix:
+) -> tuple[sp.csr_matrix, sp.csr_matrix]:
     """See counts through an instrument: a depth for each spot, then dropout of single entries.
 
     Parameters
@@ -96,19 +114,22 @@ def observe(
 
     Returns
     -------
-    scipy.sparse.csr_matrix
-        Spots x genes, float32 integers. A spot that would be empty keeps its largest entry.
+    tuple of scipy.sparse.csr_matrix
+        Spots x genes, float32 integers: what is seen, and what would be seen without dropout.
+        A spot that would be empty keeps its largest entry.
     """
     counts = sp.csr_matrix(counts)
     counts.sort_indices()
     depth = np.minimum(capture * np.exp(rng.normal(0, spread, counts.shape[0])), 1)
     per_entry = np.repeat(depth, np.diff(counts.indptr))
-    seen = rng.binomial(counts.data.astype(np.int64), per_entry)
-    lost = rng.random(len(seen)) < dropout / np.maximum(seen, 1)
-    result = counts.astype(np.float32)
-    result.data = np.where(lost, 0, seen).astype(np.float32)
-    for row in np.flatnonzero(np.asarray(result.sum(axis=1)).ravel() == 0):
+    captured = rng.binomial(counts.data.astype(np.int64), per_entry)
+    lost = rng.random(len(captured)) < dropout / np.maximum(captured, 1)
+    seen, complete = counts.astype(np.float32), counts.astype(np.float32)
+    seen.data = np.where(lost, 0, captured).astype(np.float32)
+    for row in np.flatnonzero(np.asarray(seen.sum(axis=1)).ravel() == 0):
         span = slice(counts.indptr[row], counts.indptr[row + 1])
-        result.data[span.start + int(np.argmax(counts.data[span]))] = 1
-    result.eliminate_zeros()
-    return result
+        seen.data[span.start + int(np.argmax(counts.data[span]))] = 1
+    complete.data = np.maximum(captured, seen.data).astype(np.float32)
+    for matrix in (seen, complete):
+        matrix.eliminate_zeros()
+    return seen, complete

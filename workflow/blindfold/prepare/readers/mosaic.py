@@ -1,4 +1,4 @@
-"""A semi-synthetic tissue made from real, labelled, log-normalised cells."""
+"""A semi-synthetic tissue made from real, labelled cells."""
 
 from __future__ import annotations
 
@@ -6,16 +6,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import scipy.sparse as sp
 
 from blindfold.core import io
-from blindfold.core.cards import DatasetCard
-from blindfold.core.errors import BlindfoldError
+from blindfold.core.datasets import DatasetCard
 from blindfold.prepare.mosaic.options import Options
 
 if TYPE_CHECKING:
-    import pandas as pd
+    import scipy.sparse as sp
     from anndata import AnnData
+
+    from blindfold.prepare.mosaic.ground import Ground
+    from blindfold.prepare.mosaic.source import RealCells
 
 
 def read(files: dict[str, Path], options: dict[str, Any], card: DatasetCard) -> AnnData:
@@ -23,65 +24,66 @@ def read(files: dict[str, Path], options: dict[str, Any], card: DatasetCard) -> 
 
     Parameters
     ----------
-    files, options
-        Role ``cells``: an h5ad whose ``raw`` holds log-normalised counts. See `Options`.
+    files
+        What the reader of the real cells asks for.
+    options
+        See `Options`.
     card
-        The dataset's card; its label column receives the planted domains.
+        The dataset's card; its label column receives the planted domains, and its batch column
+        the batches.
 
     Returns
     -------
     anndata.AnnData
-        Spots x genes with domains, coordinates and, where the card has one, an image.
+        Spots x genes with domains, batches, coordinates and, where the card has one, an image;
+        ``layers["complete"]`` holds the counts before dropout.
 
     Raises
     ------
     BlindfoldError
-        For an unknown option, a missing column, or counts that cannot be recovered.
+        For an unknown option, a missing column, cells without counts, or too few spots.
     """
     import anndata
     import pandas as pd
 
-    from blindfold.prepare.mosaic import histology, layout
-    from blindfold.prepare.recover import read_raw_counts
+    from blindfold.prepare.mosaic import ground, histology, source
 
     knobs = io.validate(Options, options, f"card {card.title!r}: options")
-    source, real = read_raw_counts(files["cells"], knobs.total, knobs.target_sum)
-    types = _type_codes(source.obs, knobs.cell_type, files["cells"])
-    coordinates = layout.hexagonal(knobs.spots, knobs.pitch)
-    domain = layout.plant_domains(coordinates, knobs.domains)
+    real = source.read_cells(files, knobs.cells, card)
     # one generator each: changing the image's knobs leaves the counts as they are
-    chance, paint = map(np.random.default_rng, np.random.SeedSequence(knobs.seed).spawn(2))
-    counts = _spots(real, types, domain, knobs, chance)
-    label = np.array(layout.domain_names(knobs.domains))[domain]
-    names = [f"spot-{i + 1}" for i in range(knobs.spots)]
-    obs = pd.DataFrame({card.label or "domain": label}, index=names)
-    tissue = anndata.AnnData(counts, obs=obs, var=pd.DataFrame(index=source.raw.var_names))
-    tissue.obsm["spatial"] = coordinates
+    streams = np.random.SeedSequence(knobs.seed).spawn(4)
+    chance, paint, site, bias = map(np.random.default_rng, streams)
+    tissue = ground.lay_ground(knobs, site)
+    seen, complete = _spots(real, tissue, knobs, chance, bias)
+    columns = {
+        card.label.column if card.label else "domain": ground.labels(tissue, knobs),
+        card.batch or "batch": [f"batch {code + 1}" for code in tissue.batch],
+    }
+    obs = pd.DataFrame(columns, index=[f"spot-{i + 1}" for i in range(knobs.spots)])
+    made = anndata.AnnData(seen, obs=obs, var=pd.DataFrame(index=real.genes))
+    made.layers["complete"] = complete
+    made.obsm["spatial"] = tissue.coordinates
     if card.image:
-        tissue.uns["image"], tissue.uns["scale"] = histology.draw(
-            coordinates, domain, knobs.pitch, knobs.image_width, knobs.image_informativeness,
-            paint,
+        made.uns["image"], made.uns["scale"] = histology.draw(
+            tissue.coordinates, tissue.domain, knobs.pitch, knobs.image_width,
+            knobs.image_informativeness, paint,
         )  # fmt: skip
-    return tissue
-
-
-def _type_codes(obs: pd.DataFrame, column: str, file: Path) -> np.ndarray:
-    if column not in obs:
-        raise BlindfoldError(
-            "no such column", file=file, field="options.cell_type", found=column,
-            expected="one of " + ", ".join(obs.columns),
-        )  # fmt: skip
-    return np.unique(obs[column].astype(str), return_inverse=True)[1]
+    return made
 
 
 def _spots(
-    real: sp.csr_matrix, types: np.ndarray, domain: np.ndarray, knobs: Options,
-    rng: np.random.Generator,
-) -> sp.csr_matrix:  # fmt: skip
-    """Return the observed counts of all spots."""
-    from blindfold.prepare.mosaic import spots
+    real: RealCells, tissue: Ground, knobs: Options, rng: np.random.Generator,
+    bias: np.random.Generator,
+) -> tuple[sp.csr_matrix, sp.csr_matrix]:  # fmt: skip
+    """Return the counts of all spots, as they are seen and as they were before dropout."""
+    from blindfold.prepare.mosaic import batches, spots
 
-    frequency = np.bincount(types) / len(types)
+    frequency = np.bincount(real.types) / len(real.types)
     mixture = spots.mix_types(knobs.domains, frequency, knobs.signal, rng)
-    chosen = spots.choose_cells(domain, mixture, types, knobs.cells_per_spot, rng)
-    return spots.observe(chosen @ real, knobs.capture, knobs.depth_spread, knobs.dropout, rng)
+    mixed = spots.mix_spots(mixture, tissue.place)
+    there = spots.choose_cells(mixed, real.types, knobs.cells_per_spot, rng) @ real.counts
+    if knobs.batches > 1:
+        shape = (knobs.batches, there.shape[1])
+        factor = batches.draw_factors(*shape, knobs.batch_strength, bias)
+        there = batches.scale_counts(there, factor, tissue.batch, bias)
+    return spots.observe(there, knobs.capture, knobs.depth_spread, knobs.dropout, rng)

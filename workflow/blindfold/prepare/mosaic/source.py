@@ -1,0 +1,89 @@
+"""The real cells that a mosaic is made of, whatever reader they come through."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import scipy.sparse as sp
+
+from blindfold.core.datasets import DatasetCard, Label
+from blindfold.core.errors import BlindfoldError, did_you_mean
+from blindfold.prepare.mosaic.options import Cells
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True)
+class RealCells:
+    """Counts of M cells.
+
+    Parameters
+    ----------
+    counts
+        M x genes; no row is empty.
+    types
+        Type code from 0 of each cell; every code occurs.
+    genes
+        Their names.
+    """
+
+    counts: sp.csr_matrix
+    types: np.ndarray
+    genes: pd.Index
+
+
+def read_cells(files: dict[str, Path], cells: Cells, card: DatasetCard) -> RealCells:
+    """Read the cells that have a type and a count.
+
+    Parameters
+    ----------
+    files
+        The mosaic's raw files by role.
+    cells
+        Which reader reads them, and which column is their type.
+    card
+        The mosaic's card.
+
+    Raises
+    ------
+    BlindfoldError
+        For a missing column, or values that are no counts.
+    """
+    from blindfold.prepare.readers import reader
+
+    # to that reader, the cells are a dataset whose hidden classes are the cell types
+    own = {"modality": "scrna", "label": Label(column=cells.cell_type), "batch": None}
+    read = reader(cells.reader)(files, cells.options, card.model_copy(update=own))
+    if cells.cell_type not in read.obs:
+        raise BlindfoldError(
+            "no such column", file=card.title, field="options.cells.cell_type",
+            found=cells.cell_type, remedy=did_you_mean(cells.cell_type, map(str, read.obs)),
+        )  # fmt: skip
+    counts = _in_memory(read.X)
+    _check_counts(counts, card)
+    kind = read.obs[cells.cell_type].astype(object)
+    kept = (kind.notna() & (kind.astype(str) != "")).to_numpy() & (np.diff(counts.indptr) > 0)
+    types = np.unique(kind[kept].astype(str), return_inverse=True)[1]
+    return RealCells(counts[np.flatnonzero(kept)], types, read.var_names)
+
+
+def _in_memory(matrix: Any) -> sp.csr_matrix:
+    """Return a matrix of any form as CSR without stored zeros."""
+    there = matrix.to_memory() if hasattr(matrix, "to_memory") else matrix
+    counts = sp.csr_matrix(there, copy=True)
+    counts.eliminate_zeros()
+    return counts
+
+
+def _check_counts(counts: sp.csr_matrix, card: DatasetCard) -> None:
+    whole = np.isfinite(counts.data) & (counts.data > 0) & (counts.data == np.rint(counts.data))
+    if not whole.all():
+        raise BlindfoldError(
+            "a mosaic is made of counts", file=card.title, field="options.cells",
+            found=counts.data[int(np.argmin(whole))], expected="non-negative integers",
+            remedy="choose a reader that reads or recovers raw counts",
+        )  # fmt: skip
