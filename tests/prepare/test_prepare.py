@@ -1,51 +1,59 @@
 """The standard form, and everything that is refused on the way to it."""
 
 import anndata
+import h5py
 import numpy as np
 import pandas as pd
 import pytest
 import scipy.sparse as sp
 
-from blindfold.core import cards
+from blindfold.core.datasets import dataset_card
 from blindfold.core.errors import BlindfoldError
 from blindfold.core.layout import Layout
-from blindfold.fetch.fetch import fetch
-from blindfold.prepare.check import check_coordinates, check_counts
 from blindfold.prepare.prepare import prepare
 from blindfold.prepare.readers import find_readers, reader
-from blindfold.prepare.standard import pitch, standardise
+from tests.prepare.conftest import PACKAGED, record, small_counts
 
 
-@pytest.fixture
-def at(tmp_path):
-    return Layout(tmp_path / "results")
+def prepared(card, at, **how):
+    return anndata.read_h5ad(prepare("small", card, at, **how))
 
 
-def test_the_standard_form(small_card, at):
-    cache, counts = small_card()
-    adata = anndata.read_h5ad(prepare("small", cache, at))
-    np.testing.assert_array_equal(adata.X.toarray(), counts)
+def test_the_standard_form(small, at):
+    raw = small_counts()
+    raw.uns["kind_colors"] = ["red"]
+    raw.obsm["X_umap"] = np.zeros((30, 2))
+    raw.var["mean"] = 1.0
+    adata = prepared(small(raw), at)
+    np.testing.assert_array_equal(adata.X.toarray(), raw.X.toarray())
     assert isinstance(adata.X, sp.csr_matrix)
-    assert adata.X.dtype == np.float32
+    assert (adata.X.dtype, adata.X.indices.dtype, adata.X.indptr.dtype) == ("f4", "i4", "i4")
     assert list(adata.obs.columns) == ["kind"]
     assert list(adata.obs_names[:2]) == ["cell0", "cell1"]
+    assert list(adata.var_names[:2]) == ["g0", "g1"]
     assert adata.uns["blindfold"] == {"technology": "t"}
     assert adata.raw is None
     assert not adata.obsm
+    assert not len(adata.var.columns)
 
 
-def test_repetition_gives_the_same_bytes(small_card, at, tmp_path):
-    cache, _ = small_card()
+def test_repetition_gives_the_same_bytes(small, at, tmp_path):
+    card = small()
     other = Layout(tmp_path / "again")
-    assert prepare("small", cache, at).read_bytes() == prepare("small", cache, other).read_bytes()
+    other.fetched("small").parent.mkdir(parents=True)
+    other.fetched("small").write_bytes(at.fetched("small").read_bytes())
+    assert prepare("small", card, at).read_bytes() == prepare("small", card, other).read_bytes()
 
 
-def test_permuting_changes_nothing_but_the_label(small_card, at, tmp_path):
-    cache, _ = small_card(lambda raw: raw.obs.__setitem__("site", ["x", "y"] * 15), batch="site")
-    plain = anndata.read_h5ad(prepare("small", cache, at))
-    permuted = anndata.read_h5ad(prepare("small", cache, Layout(tmp_path / "p"), permute=True))
+def test_permuting_changes_nothing_but_the_labels(small, at):
+    raw = small_counts()
+    raw.obs["fine"] = raw.obs["kind"] + "1"
+    card = small(raw, batch="site", label={"column": "kind", "more": ["fine"]})
+    plain, permuted = prepared(card, at), prepared(card, at, permute=True)
     assert (plain.obs.kind != permuted.obs.kind).any()
     assert plain.obs.kind.value_counts().to_dict() == permuted.obs.kind.value_counts().to_dict()
+    # both label columns move together
+    assert (permuted.obs.fine.astype(str) == permuted.obs.kind.astype(str) + "1").all()
     pd.testing.assert_series_equal(plain.obs.site, permuted.obs.site)
     assert (plain.X != permuted.X).nnz == 0
     assert plain.obs_names.equals(permuted.obs_names)
@@ -54,106 +62,81 @@ def test_permuting_changes_nothing_but_the_label(small_card, at, tmp_path):
 @pytest.mark.parametrize(
     ("differs", "message"),
     [
-        ({"expected": {"cells": 31, "genes": 12}}, "expected.cells"),
-        ({"expected": {"cells": 30, "genes": 13}}, "expected.genes"),
-        ({"expected": {"cells": 30, "genes": 12, "classes": 4}}, "expected.classes"),
+        ({"expected": {"cells": 31}}, "expected.cells"),
+        ({"expected": {"genes": 13}}, "expected.genes"),
+        ({"expected": {"classes": 4}}, "expected.classes"),
+        ({"expected": {"labelled": 29}}, "expected.labelled"),
+        ({"expected": {"class_sizes": {"a": 10, "b": 10, "c": 9}}}, "expected.class_sizes"),
+        ({"expected": {"classes": 3}, "label": None}, "expected.classes"),
         ({"label": "kinds"}, "did you mean 'kind'"),
-        ({"reader": "log_normalized"}, "did you mean 'log_normalised'"),
-        ({"options": {"target_sums": 1}}, "did you mean 'target_sum'"),
-        ({"options": {"target_sum": 1234}}, "no log-normalised counts"),
+        ({"batch": "sit"}, "did you mean 'site'"),
+        ({"reader": "h5a"}, "did you mean 'h5ad'"),
+        ({"options": {"layers": "X"}}, "did you mean 'layer'"),
         ({"modality": "spatial"}, "no coordinates"),
-        ({"image": True}, "no image"),
+        ({"quality": {"min_genes": 13}}, "no cell is left"),
+        ({"quality": {"min_cells": 31}}, "no gene is left"),
     ],
 )
-def test_what_differs_from_the_card_is_refused(small_card, at, differs, message):
-    cache, _ = small_card(**differs)
+def test_what_differs_from_the_card_is_refused(small, at, differs, message):
+    card = small(**differs)
     with pytest.raises(BlindfoldError, match=message):
-        prepare("small", cache, at)
+        prepare("small", card, at)
     assert not at.prepared("small").exists()
 
 
-def test_raw_files_must_have_been_fetched(small_card, at, tmp_path):
-    small_card()
-    with pytest.raises(BlindfoldError, match="blindfold fetch small"):
-        prepare("small", tmp_path / "elsewhere", at)
+def test_what_the_card_expects_is_accepted(small, at):
+    facts = {"cells": 30, "genes": 12, "classes": 3, "labelled": 30}
+    prepare("small", small(expected=facts | {"class_sizes": dict.fromkeys("abc", 10)}), at)
 
 
-def test_a_role_that_the_reader_needs_is_named(small_card, at):
-    file = {"path": "a.h5ad", "role": "spots", "sha256": "0" * 64, "bytes": 1, "url": "http://x"}
-    cache, _ = small_card(files=[file])
+def test_raw_files_must_have_been_fetched(small, at, tmp_path):
+    card = small()
+    (tmp_path / "a.h5ad").unlink()
+    with pytest.raises(BlindfoldError, match="blindfold fetch"):
+        prepare("small", card, at)
+    record(at, "small", [])
+    with pytest.raises(BlindfoldError, match="was not fetched"):
+        prepare("small", card, at)
+
+
+def test_a_role_that_the_reader_needs_is_named(small, at):
+    card = small(files=[{"path": "small/a.h5ad", "role": "spots", "url": "http://x"}])
     with pytest.raises(BlindfoldError, match="role 'cells'"):
-        prepare("small", cache, at)
+        prepare("small", card, at)
 
 
-def test_a_damaged_raw_file_is_named(small_card, at):
-    cache, _ = small_card()
-    raw = cache / "small" / "a.h5ad"
-    raw.write_bytes(raw.read_bytes()[:1000])
-    with pytest.raises(BlindfoldError, match="truncated") as error:
-        prepare("small", cache, at)
-    assert str(raw) in str(error.value)
+def test_unlabelled_cells_stay_unless_the_card_says_otherwise(small, at):
+    raw = small_counts()
+    raw.obs.loc["cell4", "kind"] = None
+    assert prepared(small(raw), at).shape == (30, 12)
+    audit = small(raw, drop_unlabelled=True)
+    left = prepared(audit, at)
+    assert list(left.obs_names) == [name for name in raw.obs_names if name != "cell4"]
+    assert audit.audit == "unlabelled cells dropped"
 
 
-@pytest.mark.parametrize(
-    ("matrix", "message"),
-    [
-        ([[1, -1], [1, 1]], "1 values are no counts"),
-        ([[1, 0.5], [1, 1]], "no counts"),
-        ([[1, np.nan], [np.inf, 1]], "2 values are no counts"),
-        ([[1, 2**25], [1, 1]], "no counts"),
-        ([[0, 0], [1, 1]], "1 cells without any count"),
-    ],
-)
-def test_what_is_no_count_is_refused(tmp_path, matrix, message):
-    names = pd.Index(["a", "b"])
-    with pytest.raises(BlindfoldError, match=message):
-        check_counts(sp.csr_matrix(np.array(matrix, dtype=float)), names, names, tmp_path)
-
-
-def test_names_must_be_unique(tmp_path):
-    one, two = pd.Index(["a", "a"]), pd.Index(["a", "b"])
-    for cells, genes, what in (
-        (one, two, "a cell stands twice"),
-        (two, one, "a gene stands twice"),
-    ):
-        with pytest.raises(BlindfoldError, match=what):
-            check_counts(sp.csr_matrix(np.eye(2)), cells, genes, tmp_path)
-
-
-def test_positions_must_be_finite(tmp_path):
-    with pytest.raises(BlindfoldError, match="row 1"):
-        check_coordinates(np.array([[0, 1], [np.nan, 1]]), 2, tmp_path)
-    with pytest.raises(BlindfoldError, match="wrong shape"):
-        check_coordinates(np.zeros((2, 3)), 2, tmp_path)
-
-
-def test_missing_and_empty_labels_stay_missing(small_card, tmp_path):
-    small_card(expected={"cells": 4, "genes": 2, "classes": 2}, label="kind")
-    obs = pd.DataFrame({"kind": pd.Categorical(["b", None, "", "a"])}, index=list("wxyz"))
-    made = standardise(
-        anndata.AnnData(np.ones((4, 2)), obs=obs), cards.dataset_card("small"), tmp_path
-    )
-    assert made.obs.kind.isna().tolist() == [False, True, True, False]
-    assert list(made.obs.kind.cat.categories) == ["a", "b"]
-
-
-def test_pitch_is_the_median_nearest_distance():
-    assert pitch(np.array([[0.0, 0], [0, 2], [0, 4], [50, 0]])) == 2
+def test_a_degraded_dataset_is_made_from_the_standard_form(small, at):
+    whole = prepared(small(), at)
+    card = small(degrade={"cells": 0.5}, expected={"cells": 30})
+    half = prepared(card, at)
+    assert half.n_obs == 15
+    back = whole[half.obs_names]
+    np.testing.assert_array_equal(half.X.toarray(), back.X.toarray())
+    assert (half.obs.kind.astype(str) == back.obs.kind.astype(str)).all()
 
 
 def test_readers_are_found_by_looking():
-    assert {"log_normalised", "mosaic"} <= set(find_readers())
+    assert {"h5ad", "log_normalised", "mosaic"} <= set(find_readers())
     assert all(callable(reader(name)) for name in find_readers())
 
 
-def test_the_packaged_cells(tmp_path, at):
+def test_the_packaged_cells(at):
     """Normalising the counts gives back what an independent reading finds in the file."""
-    import h5py
-
-    fetch("pbmc68k", tmp_path / "cache", [], True)
-    adata = anndata.read_h5ad(prepare("pbmc68k", tmp_path / "cache", at))
+    card = dataset_card("pbmc68k")
+    record(at, "pbmc68k", [(card.files[0].path, "cells", PACKAGED)])
+    adata = anndata.read_h5ad(prepare("pbmc68k", card, at))
     assert adata.shape == (700, 765)
-    with h5py.File(tmp_path / "cache/pbmc68k/datasets/10x_pbmc68k_reduced.h5ad") as file:
+    with h5py.File(PACKAGED) as file:
         parts = [file["raw.X"][key][:] for key in ("data", "indices", "indptr")]
         obs = file["obs"][:]
     values = sp.csr_matrix(tuple(parts), shape=(700, 765))

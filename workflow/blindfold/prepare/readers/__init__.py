@@ -12,7 +12,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from blindfold.core.cards import DatasetCard
+from blindfold.core.datasets import DatasetCard
 from blindfold.core.errors import BlindfoldError, did_you_mean
 
 if TYPE_CHECKING:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 from pydantic import Field
 
 from blindfold.core import io
-from blindfold.core.cards import DatasetCard
-from blindfold.core.config import Strict
+from blindfold.core.datasets import DatasetCard
+from blindfold.core.strict import Strict
 
 if TYPE_CHECKING:
     from anndata import AnnData

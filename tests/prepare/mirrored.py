@@ -1,0 +1,28 @@
+"""Preparing from the mirror, without the step that fetches."""
+
+import anndata
+
+from blindfold.core import io
+from blindfold.core.layout import Layout
+from blindfold.prepare.prepare import prepare
+from tests.conftest import MIRROR
+
+
+def write_record(path, files, places=None):
+    """Write what `fetch` would record of these files of the mirror; ``places``: others by path."""
+    places = places or {}
+    rows = [
+        {
+            "path": file.path, "role": file.role, "sha256": file.sha256, "bytes": file.bytes,
+            "source": "mirror", "location": str(places.get(file.path, MIRROR / file.path)),
+        }
+        for file in files
+    ]  # fmt: skip
+    io.write_json(path, rows)
+
+
+def prepared(dataset, card, files, folder, places=None):
+    """Return a dataset as `prepare` writes it, and where its files lie."""
+    at = Layout(folder / "results")
+    write_record(at.fetched(dataset), files, places)
+    return anndata.read_h5ad(prepare(dataset, card, at)), at

@@ -1,0 +1,158 @@
+"""Tables of numbers as text: parsed in blocks, with the names around the numbers."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+from pathlib import Path
+from typing import IO, NamedTuple
+
+import numpy as np
+import scipy.sparse as sp
+
+from blindfold.core.errors import BlindfoldError, did_you_mean
+
+_BLOCK = 2**24
+"""Values that are held dense at once."""
+
+
+class Text(NamedTuple):
+    """A parsed table."""
+
+    values: sp.csr_matrix
+    """rows x columns, without what is named below."""
+    header_names: list[str]
+    """Of each header line, the last filled field before the values; empty where there is none."""
+    columns: list[list[str]]
+    """Of each header line, the fields above the values."""
+    leading: list[list[str]]
+    """The columns before the values."""
+    taken: dict[str, list[str]]
+    """The columns that were taken out of the values, by name."""
+
+
+def read_text(file: Path, header: int, leading: int, taken: list[str]) -> Text:
+    """Parse a table.
+
+    Parameters
+    ----------
+    file
+        Separated by commas, tabs or, where there are neither, blanks; plain or gzip. Header lines
+        may lack the leading fields, as R writes them.
+    header
+        Lines before the values, at least 1.
+    leading
+        Columns before the values.
+    taken
+        Names of further columns that hold no values.
+
+    Returns
+    -------
+    Text
+        Values float64; everything else as strings.
+
+    Raises
+    ------
+    BlindfoldError
+        Where the file is empty, a value is no number, lines differ in length, or a column to take
+        is not there.
+    """
+    lines, separator, width = _top(file, header)
+    names = [_split(line, width, leading, file) for line in lines]
+    places = [leading + _position(name, names[0][1], file) for name in taken]
+    numbers = np.setdiff1d(np.arange(leading, width), places)
+    values, words = _parse(file, separator, header, width, numbers)
+    return Text(
+        values,
+        [name for name, _ in names],
+        [[fields[i - leading] for i in numbers] for _, fields in names],
+        [words[i] for i in range(leading)],
+        {name: words[i] for name, i in zip(taken, places, strict=True)},
+    )
+
+
+def read_lines(file: Path) -> list[str]:
+    """Return the lines of a text file, without surrounding space."""
+    with _open(file) as handle:
+        return [line.strip() for line in handle.read().splitlines()]
+
+
+def _open(file: Path) -> IO[str]:
+    with file.open("rb") as handle:
+        packed = handle.read(2) == b"\x1f\x8b"
+    # a byte order mark, as spreadsheets write it, is no part of the first name
+    return (
+        gzip.open(file, "rt", encoding="utf-8-sig") if packed else file.open(encoding="utf-8-sig")
+    )
+
+
+def _top(file: Path, header: int) -> tuple[list[list[str]], str, int]:
+    """Return the header lines, the separator, and how many fields the first line of values has."""
+    try:
+        with _open(file) as handle:
+            lines = [handle.readline() for _ in range(header + 1)]
+    except (OSError, EOFError, UnicodeDecodeError) as error:
+        raise _unreadable(file, error) from error
+    if not all(line.strip() for line in (lines[0], lines[-1])):
+        raise BlindfoldError(
+            "the table is empty", file=file, found=f"{sum(map(bool, lines))} lines",
+            expected=f"{header} lines of names, then values",
+        )  # fmt: skip
+    # a blank separates where nothing else does: names may hold one
+    separator = max("\t,", key=lines[0].count) if {"\t", ","} & set(lines[0]) else " "
+    fields = list(csv.reader(lines, delimiter=separator))
+    return fields[:header], separator, len(fields[header])
+
+
+def _split(line: list[str], width: int, leading: int, file: Path) -> tuple[str, list[str]]:
+    """Return a header line's name and its fields above the values."""
+    if len(line) == width - leading:
+        return "", line
+    if len(line) == width:
+        return next((field for field in reversed(line[:leading]) if field), ""), line[leading:]
+    raise BlindfoldError(
+        "header and values differ in length", file=file, found=f"{len(line)} names",
+        expected=f"{width}, or {width - leading} without those of the leading columns",
+        remedy="look at the options leading and header",
+    )  # fmt: skip
+
+
+def _position(name: str, names: list[str], file: Path) -> int:
+    if name not in names:
+        raise BlindfoldError(
+            f"there is no column {name!r}", file=file, field="options.obs",
+            remedy=did_you_mean(name, names),
+        )  # fmt: skip
+    return names.index(name)
+
+
+def _parse(
+    file: Path, separator: str, header: int, width: int, numbers: np.ndarray
+) -> tuple[sp.csr_matrix, dict[int, list[str]]]:
+    """Return the numbers, and every other column as strings by its position."""
+    import pandas as pd
+
+    words = sorted(set(range(width)) - set(numbers.tolist()))
+    try:
+        with (
+            _open(file) as handle,
+            pd.read_csv(
+                handle, sep=separator, header=None, skiprows=header, names=range(width),
+                index_col=False, dtype=dict.fromkeys(numbers.tolist(), np.float64),
+                # converters keep words such as NA, which is a gene's name too
+                converters=dict.fromkeys(words, str), float_precision="round_trip",
+                chunksize=max(1, _BLOCK // width),
+            ) as blocks,
+        ):  # fmt: skip
+            parts = [(sp.csr_matrix(block[numbers].to_numpy()), block[words]) for block in blocks]
+    except (OSError, EOFError, ValueError) as error:
+        raise _unreadable(file, error) from error
+    values = sp.csr_matrix(sp.vstack([value for value, _ in parts]))
+    return values, {i: [word for _, part in parts for word in part[i]] for i in words}
+
+
+def _unreadable(file: Path, error: Exception) -> BlindfoldError:
+    return BlindfoldError(
+        "cannot read the file as a table", file=file, found=str(error).partition("\n")[0],
+        expected="text separated by commas, tabs or blanks, plain or gzip",
+    )  # fmt: skip

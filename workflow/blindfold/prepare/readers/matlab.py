@@ -1,0 +1,105 @@
+"""MATLAB files (.mat), those of version 7.3 (HDF5) too."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+import scipy.sparse as sp
+from pydantic import Field
+
+from blindfold.core import io
+from blindfold.core.datasets import DatasetCard
+from blindfold.core.errors import BlindfoldError
+from blindfold.core.strict import Strict
+from blindfold.prepare.readers._linear import Log, linear
+from blindfold.prepare.readers._parts import assemble, check_length, choose, text
+
+if TYPE_CHECKING:
+    from anndata import AnnData
+
+
+class Options(Strict):
+    """Options of the reader: names of variables."""
+
+    matrix: str = Field(description="variable with the matrix, full or sparse")
+    cells: Literal["rows", "columns"] = Field("rows", description="what the cells are in it")
+    labels: str | None = Field(None, description="variable with the labels, in the cells' order")
+    cell: str | None = Field(None, description="variable with the cell names")
+    gene: str | None = Field(None, description="variable with the gene names")
+    log: Log = Field("none", description="logarithm that is undone")
+
+
+def read(files: dict[str, Path], options: dict[str, Any], card: DatasetCard) -> AnnData:
+    """Read cells.
+
+    Parameters
+    ----------
+    files
+        Role ``counts``: the file.
+    options
+        See `Options`.
+    card
+        The dataset's card; its label column receives the labels.
+
+    Returns
+    -------
+    anndata.AnnData
+        The matrix.
+
+    Raises
+    ------
+    BlindfoldError
+        Where the file is no MATLAB file, a variable is not there, or lengths do not agree.
+    """
+    chosen = io.validate(Options, options, f"card {card.title!r}: options")
+    file = files["counts"]
+    wanted = {
+        field: name
+        for field in ("matrix", "labels", "cell", "gene")
+        if (name := getattr(chosen, field)) is not None
+    }
+    variables = _load(file, set(wanted.values()))
+    found = {
+        field: choose(variables, name, f"options.{field}", file) for field, name in wanted.items()
+    }
+    matrix = found["matrix"].T if chosen.cells == "columns" else found["matrix"]
+    counts = linear(sp.csr_matrix(matrix), chosen.log)
+    obs = {}
+    if "labels" in found:
+        labels = np.asarray(found["labels"]).ravel()
+        check_length(labels, counts.shape[0], "labels", file)
+        obs[card.label.column if card.label is not None else "label"] = labels
+    cells, genes = (
+        text(np.asarray(found[field]).ravel()) if field in found else None
+        for field in ("cell", "gene")
+    )
+    return assemble(counts, cells, genes, obs, file)
+
+
+def _load(file: Path, wanted: set[str]) -> dict[str, Any]:
+    """Return the wanted variables by name; of the others at most the names."""
+    from scipy.io import loadmat, whosmat
+
+    try:
+        others = dict.fromkeys(name for name, _, _ in whosmat(file))
+        loaded = loadmat(file, variable_names=sorted(wanted), chars_as_strings=True)
+        return others | {name: _plain(loaded[name]) for name in wanted & set(loaded)}
+    except NotImplementedError:
+        from blindfold.prepare.readers._matlab_hdf5 import load
+
+        return load(file, wanted)
+    except (ValueError, TypeError, OSError, EOFError) as error:
+        raise BlindfoldError(
+            "cannot read the file: truncated, damaged or no MATLAB file", file=file,
+            found=str(error).partition("\n")[0], expected="a .mat file",
+        ) from error  # fmt: skip
+
+
+def _plain(value: Any) -> Any:
+    """Return a cell array of strings as an object array of strings; anything else as it is."""
+    if isinstance(value, np.ndarray) and value.dtype == object:
+        each = [np.asarray(item).ravel() for item in value.ravel()]
+        return np.array([item[0] if len(item) else "" for item in each], dtype=object)
+    return value
