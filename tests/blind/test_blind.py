@@ -9,66 +9,19 @@ import numpy as np
 import pandas as pd
 import pytest
 import scipy.sparse as sp
-import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from blindfold.blind import shuffle
 from blindfold.blind.blind import anonymous, blind, blinded, shuffled, truth
-from blindfold.core import cards
-from blindfold.core.cards import DatasetCard
+from blindfold.blind.shuffle import shuffled_blocks
+from blindfold.core import blocks
+from blindfold.core.datasets import DatasetCard, dataset_card
 from blindfold.core.errors import BlindfoldError
 from blindfold.core.layout import Layout
 from blindfold.fetch.fetch import fetch
 from blindfold.prepare.prepare import prepare
-
-CARD = {
-    "title": "Tiny", "organism": "o", "tissue": "t", "technology": "chip", "modality": "spatial",
-    "paper": "p", "licence": "l", "reader": "none", "label": "kind", "batch": "site",
-    "unit": "micrometre", "expected": {"cells": 1, "genes": 1},
-    "files": [{"path": "a", "role": "r", "sha256": "0" * 64, "bytes": 1, "url": "http://x"}],
-}  # fmt: skip
-
-
-def prepared_cells(cells, seed=0, missing=0):
-    """Return prepared cells whose order is sorted by class, as published files often are."""
-    rng = np.random.default_rng(seed)
-    counts = sp.csr_matrix(1 + rng.poisson(1.0, (cells, 6)).astype(np.float32))
-    kinds = np.sort(rng.choice(["alpha", "beta", "gamma"], cells)).astype(object)
-    kinds[:missing] = None
-    obs = pd.DataFrame(
-        {
-            "kind": pd.Categorical(kinds),
-            "site": pd.Categorical(rng.choice(["Oslo", "Rome"], cells)),
-        },
-        index=[f"original-{i}" for i in range(cells)],
-    )
-    adata = anndata.AnnData(counts, obs=obs)
-    adata.obsm["spatial"] = rng.random((cells, 2))
-    adata.uns["blindfold"] = {
-        "unit": "micrometre",
-        "pitch": 1.5,
-        "technology": "chip",
-        "scale": 2.0,
-    }
-    return adata
-
-
-@pytest.fixture
-def tiny(tmp_path, monkeypatch):
-    """Return a function that blinds tiny prepared cells into a named results folder."""
-    folder = tmp_path / "cards"
-    folder.mkdir()
-    monkeypatch.setattr(cards, "DATASETS", folder)
-
-    def make(adata, name="r", seed=0, **differs):
-        (folder / "tiny.yaml").write_text(yaml.safe_dump({**CARD, **differs}))
-        at = Layout(tmp_path / name)
-        at.prepared("tiny").parent.mkdir(parents=True)
-        adata.write_h5ad(at.prepared("tiny"))
-        blind("tiny", at, seed)
-        return at
-
-    return make
+from tests.blind.conftest import CARD, prepared_cells
 
 
 @settings(max_examples=40, deadline=None)
@@ -81,11 +34,46 @@ def test_blinding_is_a_bijection(cells, seed, missing):
     assert list(hidden.cell) == list(shown.obs_names) == sorted(shown.obs_names)
     assert sorted(hidden.original) == sorted(prepared.obs_names)
     back = prepared[hidden.original]
-    np.testing.assert_array_equal(shown.X.toarray(), back.X.toarray())
     np.testing.assert_array_equal(shown.obsm["spatial"], back.obsm["spatial"])
     assert hidden.label.fillna("").tolist() == back.obs.kind.astype(object).fillna("").tolist()
     sites = pd.crosstab(back.obs.site.to_numpy(), shown.obs.batch.to_numpy())
     assert ((sites > 0).sum(axis=1) == 1).all()
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(1, 60), st.integers(1, 9), st.integers(1, 40), st.integers(0, 99))
+def test_rows_are_shuffled_in_parts_as_numpy_does_at_once(
+    tmp_path_factory, cells, genes, size, seed
+):
+    rng = np.random.default_rng(seed)
+    matrix = sp.csr_matrix(rng.poisson(0.7, (cells, genes)).astype(np.float32))
+    order = rng.permutation(cells)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(blocks, "BLOCK", size)
+        patch.setattr(shuffle, "PARTS", 5)
+        # some parts go to disk, some stay in memory
+        patch.setattr(shuffle, "SPOOL", 500)
+        made = list(shuffled_blocks(matrix, order, tmp_path_factory.getbasetemp()))
+    assert len(made) <= 5
+    np.testing.assert_array_equal(sp.vstack(made).toarray(), matrix[order].toarray())
+    assert all(block.has_sorted_indices for block in made)
+
+
+def test_counts_go_with_their_cells(tiny, monkeypatch):
+    monkeypatch.setattr(blocks, "BLOCK", 60)
+    prepared = prepared_cells(200)
+    at = tiny(prepared)
+    shown = anndata.read_h5ad(at.input("tiny"))
+    back = prepared[pd.read_parquet(at.truth("tiny")).original]
+    np.testing.assert_array_equal(shown.X.toarray(), back.X.toarray())
+    np.testing.assert_array_equal(shown.obsm["spatial"], back.obsm["spatial"])
+    counts = json.loads(at.card("tiny").read_text())["counts"]
+    dense = prepared.X.toarray()
+    assert counts == {
+        "median_total_counts": np.median(dense.sum(axis=1)),
+        "median_genes": np.median((dense > 0).sum(axis=1)),
+        "density": pytest.approx((dense > 0).mean()),
+    }
 
 
 def test_only_the_allowed_is_shown(tiny):
@@ -168,46 +156,52 @@ def test_data_without_labels_have_a_truth_without_labels(tiny):
     assert (facts["labelled"], facts["n_clusters"], facts["batches"]) == (0, None, 1)
 
 
-def test_blinding_needs_prepared_data(tiny, tmp_path):
+def test_further_labels_and_the_report_of_preparation(tiny):
+    prepared = prepared_cells(40)
+    prepared.obs["fine"] = [None, *range(39)]
+    prepared.obs["fine"] = prepared.obs["fine"].astype("category")
+    at = tiny(prepared, label={"column": "kind", "more": ["fine"]})
+    hidden = pd.read_parquet(at.truth("tiny")).set_index("original")
+    assert list(hidden.columns) == ["cell", "label", "label_2"]
+    back = hidden.loc[prepared.obs_names]
+    assert list(back.label) == list(prepared.obs.kind)
+    assert back.label_2.isna().tolist() == [True] + [False] * 39
+    facts = json.loads(at.card("tiny").read_text())
+    assert facts["flaws"] == {"empty_cells": {"found": 2, "repair": "drop"}}
+    assert facts["quality"] == {}
+    assert facts["raw_sha256"] == {"a": "5" * 64}
+
+
+def test_hidden_batches_and_sections(tiny):
+    prepared = prepared_cells(40)
+    merged = tiny(prepared, "merged", degrade={"merge_batches": True})
+    assert list(anndata.read_h5ad(merged.input("tiny")).obs.columns) == []
+    prepared.obs = prepared.obs.rename(columns={"site": "section"})
+    joint = tiny(prepared, "joint", batch=None, reader=None, files=[], sections=["a", "b"])
+    assert set(anndata.read_h5ad(joint.input("tiny")).obs.batch) == {"b01", "b02"}
+
+
+def test_blinding_needs_prepared_data(tiny):
+    card = DatasetCard.model_validate(CARD)
     at = tiny(prepared_cells(10))
     at.prepared("tiny").write_bytes(at.prepared("tiny").read_bytes()[:500])
     with pytest.raises(BlindfoldError, match=r"image\.png"):
         tiny(prepared_cells(10), "pictured", image=True)
     with pytest.raises(BlindfoldError, match="truncated"):
-        blind("tiny", at, 0)
+        blind("tiny", card, at, 0)
     at.prepared("tiny").unlink()
     with pytest.raises(BlindfoldError, match="not found"):
-        blind("tiny", at, 0)
-
-
-@pytest.mark.parametrize("dataset", ["pbmc68k", "mosaic"])
-def test_the_embedded_data_are_blinded_to_the_byte(tmp_path, dataset):
-    """Twice the same, and the same with permuted labels; rejoined, the truth equals the vault."""
-    places = [Layout(tmp_path / name) for name in ("one", "again", "canary")]
-    fetch(dataset, tmp_path / "cache", [], True)
-    for at in places:
-        prepare(dataset, tmp_path / "cache", at, permute=at is places[2])
-        blind(dataset, at, 0)
-    names = ["input", "card"] + ["image"] * (dataset == "mosaic")
-    for name in names:
-        files = {getattr(at, name)(dataset).read_bytes() for at in places}
-        assert len(files) == 1, name
-    assert places[0].truth(dataset).read_bytes() == places[1].truth(dataset).read_bytes()
-    assert places[0].truth(dataset).read_bytes() != places[2].truth(dataset).read_bytes()
-    hidden = pd.read_parquet(places[0].truth(dataset)).set_index("original")
-    kept = anndata.read_h5ad(places[0].prepared(dataset))
-    label = cards.dataset_card(dataset).label
-    assert (hidden.label[kept.obs_names].to_numpy() == kept.obs[label].to_numpy()).all()
+        blind("tiny", card, at, 0)
 
 
 def test_an_image_matches_its_coordinates(tmp_path):
     """Every spot of the mosaic lies on tissue, not on the white border."""
     from PIL import Image
 
-    at = Layout(tmp_path / "r")
-    fetch("mosaic", tmp_path / "cache", [], True)
-    prepare("mosaic", tmp_path / "cache", at)
-    blind("mosaic", at, 0)
+    at, card = Layout(tmp_path / "r"), dataset_card("mosaic")
+    fetch(card, at.fetched("mosaic"), tmp_path / "cache", [], True)
+    prepare("mosaic", card, at)
+    blind("mosaic", card, at, 0)
     shown = anndata.read_h5ad(at.input("mosaic"))
     with Image.open(at.image("mosaic")) as picture:
         assert picture.info == {}

@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from blindfold.blind.facts import facts
-from blindfold.core import cards, io
-from blindfold.core.cards import DatasetCard
+from blindfold.blind.facts import Summary, facts, report
+from blindfold.blind.shuffle import shuffled_blocks
+from blindfold.core import io
+from blindfold.core.blocks import open_blocks, write_blocks
+from blindfold.core.datasets import DatasetCard
 from blindfold.core.errors import BlindfoldError
 from blindfold.core.layout import Layout
 
@@ -20,13 +22,15 @@ if TYPE_CHECKING:
     from anndata import AnnData
 
 
-def blind(dataset: str, results: Layout, seed: int) -> Path:
+def blind(dataset: str, card: DatasetCard, results: Layout, seed: int) -> Path:
     """Write the blinded input and image, the truth, and last the facts in ``card.json``.
 
     Parameters
     ----------
     dataset
-        Id of the dataset's card.
+        The dataset's id.
+    card
+        Its card.
     results
         Where the benchmark's files lie; `prepare` has been run.
     seed
@@ -42,23 +46,37 @@ def blind(dataset: str, results: Layout, seed: int) -> Path:
     BlindfoldError
         Where the prepared file or image is missing or damaged.
     """
-    card = cards.dataset_card(dataset)
-    prepared = io.read_h5ad(results.prepared(dataset))
-    order = shuffled(dataset, seed, prepared.n_obs)
-    shown = blinded(prepared, order, card.batch)
-    io.write_h5ad(results.input(dataset), shown)
+    target = results.input(dataset)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with open_blocks(results.prepared(dataset)) as (prepared, matrix):
+        order = shuffled(dataset, seed, prepared.n_obs)
+        shown = blinded(prepared, order, batch_column(card))
+        summary = Summary(*prepared.shape)
+        blocks = shuffled_blocks(matrix, order, target.parent)
+        write_blocks(target, shown, map(summary.seen, blocks))
+        hidden = truth(prepared, order, card)
     if card.image:
-        if not results.prepared_image(dataset).is_file():
-            raise BlindfoldError(
-                "file not found", file=results.prepared_image(dataset),
-                remedy=f"run: blindfold prepare {dataset}",
-            )  # fmt: skip
-        with io.atomic(results.image(dataset)) as temporary:
-            shutil.copyfile(results.prepared_image(dataset), temporary)
-    hidden = truth(prepared, order, card)
+        _copy_image(results.prepared_image(dataset), results.image(dataset), dataset)
     io.write_parquet(results.truth(dataset), hidden)
-    io.write_json(results.card(dataset), facts(dataset, card, results, shown, hidden))
-    return results.input(dataset)
+    found = facts(dataset, card, results, shown, hidden, summary)
+    io.write_json(results.card(dataset), found | report(prepared.uns))
+    return target
+
+
+def _copy_image(prepared: Path, image: Path, dataset: str) -> None:
+    if not prepared.is_file():
+        raise BlindfoldError(
+            "file not found", file=prepared, remedy=f"run: blindfold prepare {dataset}"
+        )
+    with io.atomic(image) as temporary:
+        shutil.copyfile(prepared, temporary)
+
+
+def batch_column(card: DatasetCard) -> str | None:
+    """Return the column of batches that methods may see, if any."""
+    if card.degrade is not None and card.degrade.merge_batches:
+        return None
+    return card.batch or ("section" if card.sections else None)
 
 
 def shuffled(dataset: str, seed: int, cells: int) -> np.ndarray:
@@ -91,19 +109,17 @@ def blinded(prepared: AnnData, order: np.ndarray, batch: str | None) -> AnnData:
     Returns
     -------
     anndata.AnnData
-        ``X``, gene names, anonymous cells, ``obs["batch"]``, ``obsm["spatial"]`` and
-        ``uns["blindfold"]``; no other slot.
+        Everything but ``X``: gene names, anonymous cells, ``obs["batch"]``, ``obsm["spatial"]``
+        and ``uns["blindfold"]``; no other slot.
     """
     import anndata
     import pandas as pd
 
-    counts = prepared.X[order]
-    counts.sort_indices()
     obs = pd.DataFrame(index=anonymous(len(order)))
     if batch is not None:
         codes, _ = pd.factorize(prepared.obs[batch].astype(object).to_numpy()[order])
         obs["batch"] = pd.Categorical([f"b{code + 1:02d}" for code in codes])
-    shown = anndata.AnnData(counts, obs=obs, var=pd.DataFrame(index=list(prepared.var_names)))
+    shown = anndata.AnnData(None, obs=obs, var=pd.DataFrame(index=list(prepared.var_names)))
     if "spatial" in prepared.obsm:
         shown.obsm["spatial"] = np.asarray(prepared.obsm["spatial"], dtype=np.float64)[order]
     keys = ("unit", "pitch", "technology", "scale")
@@ -113,7 +129,7 @@ def blinded(prepared: AnnData, order: np.ndarray, batch: str | None) -> AnnData:
 
 
 def truth(prepared: AnnData, order: np.ndarray, card: DatasetCard) -> pd.DataFrame:
-    """Return the way back: anonymous and original names and, where there is one, the label.
+    """Return the way back: anonymous and original names and, where there are any, the labels.
 
     Parameters
     ----------
@@ -122,18 +138,21 @@ def truth(prepared: AnnData, order: np.ndarray, card: DatasetCard) -> pd.DataFra
     order
         See `shuffled`.
     card
-        Names the label column.
+        Names the label columns.
 
     Returns
     -------
     pandas.DataFrame
-        Columns cell, original [, label]; rows in the order of the input; missing labels are null.
+        Columns cell, original [, label, label_2 ...]; rows in the order of the input; missing
+        labels are null.
     """
     import pandas as pd
 
     original = prepared.obs_names.to_numpy(dtype=object)[order]
     table = pd.DataFrame({"cell": anonymous(len(order)), "original": original})
     if card.label is not None:
-        values = prepared.obs[card.label].astype(object)
-        table["label"] = values.where(values.notna(), None).to_numpy(dtype=object)[order]
+        for number, column in enumerate([card.label.column, *card.label.more], start=1):
+            values = prepared.obs[column].astype(object)
+            name = "label" if number == 1 else f"label_{number}"
+            table[name] = values.where(values.notna(), None).to_numpy(dtype=object)[order]
     return table

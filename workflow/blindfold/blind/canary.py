@@ -40,7 +40,7 @@ def canary(configfiles: list[Path], cores: str) -> int:
     """
     files = [REPOSITORY / "config.yaml", *configfiles]
     config = read_config(files)
-    plan = make_plan(Config.model_validate({**config.model_dump(), "canary": True}))
+    plan = make_plan(Config.model_validate({**config.model_dump(by_alias=True), "canary": True}))
     for extra in ([], ["--config", "canary=True"]):
         subprocess.run(command(files, cores, extra), check=True)
     findings = list(compare(make_plan(config).layout, plan))

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import scipy.sparse as sp
 
 from blindfold.core import io
-from blindfold.core.cards import DatasetCard
+from blindfold.core.datasets import DatasetCard
 from blindfold.core.layout import Layout
 
 if TYPE_CHECKING:
@@ -16,8 +19,9 @@ if TYPE_CHECKING:
 
 
 def facts(
-    dataset: str, card: DatasetCard, results: Layout, shown: AnnData, hidden: pd.DataFrame
-) -> dict[str, Any]:
+    dataset: str, card: DatasetCard, results: Layout, shown: AnnData, hidden: pd.DataFrame,
+    summary: Summary,
+) -> dict[str, Any]:  # fmt: skip
     """Return the content of ``card.json``.
 
     No label and no class name is in it, and permuting the labels leaves it as it is: so the
@@ -35,6 +39,8 @@ def facts(
         The blinded data.
     hidden
         The truth, see `blindfold.blind.blind.truth`; only the number of classes is used.
+    summary
+        Has seen every block of the counts.
     """
     labelled = int(hidden["label"].notna().sum()) if "label" in hidden else 0
     return {
@@ -42,6 +48,8 @@ def facts(
         "title": card.title,
         "modality": card.modality,
         "technology": card.technology,
+        "values": card.values,
+        "audit": card.audit,
         "licence": card.licence,
         "cells": shown.n_obs,
         "genes": shown.n_vars,
@@ -49,19 +57,55 @@ def facts(
         "labelled": labelled,
         "batches": int(shown.obs["batch"].nunique()) if "batch" in shown.obs else 1,
         "image": card.image,
-        "counts": count_summary(shown),
-        "raw_sha256": {file.path: file.sha256 for file in card.files},
+        "counts": summary.medians(),
+        "raw_sha256": raw_checksums(results.fetched(dataset)),
         "input_sha256": io.sha256(results.input(dataset)),
         "image_sha256": io.sha256(results.image(dataset)) if card.image else None,
     }
 
 
-def count_summary(adata: AnnData) -> dict[str, float]:
-    """Return medians over cells, and the share of entries that are not zero."""
-    totals = np.asarray(adata.X.sum(axis=1)).ravel()
-    detected = np.diff(adata.X.indptr)
-    return {
-        "median_total_counts": float(np.median(totals)),
-        "median_genes": float(np.median(detected)),
-        "density": float(adata.X.nnz / max(1, adata.n_obs * adata.n_vars)),
-    }
+def raw_checksums(record: Path) -> dict[str, str]:
+    """Return the checksum of every raw file as it was fetched; of an archive, its own."""
+    return {row["path"]: row.get("archive_sha256") or row["sha256"] for row in io.read_json(record)}
+
+
+def report(uns: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what `prepare` found and did, as plain numbers and words."""
+    found: dict[str, Any] = _plain(uns.get("report", {"flaws": {}, "quality": {}}))
+    return found
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {str(key): _plain(part) for key, part in value.items()}
+    return value.item() if isinstance(value, np.generic) else value
+
+
+class Summary:
+    """What is said of the counts in all, taken from block after block.
+
+    Parameters
+    ----------
+    cells, genes
+        Shape of the whole matrix.
+    """
+
+    def __init__(self, cells: int, genes: int) -> None:
+        self.entries = cells * genes
+        self.totals: list[np.ndarray] = []
+        self.detected: list[np.ndarray] = []
+
+    def seen(self, block: sp.csr_matrix) -> sp.csr_matrix:
+        """Note a block and return it."""
+        self.totals.append(np.asarray(block.sum(axis=1, dtype=np.float64)).ravel())
+        self.detected.append(np.diff(block.indptr))
+        return block
+
+    def medians(self) -> dict[str, float]:
+        """Return medians over cells, and the share of entries that are not zero."""
+        detected = np.concatenate(self.detected)
+        return {
+            "median_total_counts": float(np.median(np.concatenate(self.totals))),
+            "median_genes": float(np.median(detected)),
+            "density": float(detected.sum() / max(1, self.entries)),
+        }

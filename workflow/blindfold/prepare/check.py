@@ -1,97 +1,71 @@
-"""What every prepared dataset must satisfy."""
+"""What every prepared dataset must satisfy beyond its values and coordinates."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
-import scipy.sparse as sp
-
-from blindfold.core.cards import DatasetCard
-from blindfold.core.errors import BlindfoldError
+from blindfold.core.datasets import DatasetCard
+from blindfold.core.errors import BlindfoldError, did_you_mean
+from blindfold.prepare.labels import some
 
 if TYPE_CHECKING:
     import pandas as pd
     from anndata import AnnData
 
-LARGEST = 2**24
-"""Integers up to here are exact in float32."""
 
-
-def check_counts(counts: sp.csr_matrix, cells: pd.Index, genes: pd.Index, file: Path) -> None:
-    """Check that a matrix holds counts of distinct cells and genes.
-
-    Parameters
-    ----------
-    counts
-        cells x genes.
-    cells, genes
-        Names of rows and columns.
-    file
-        Named in errors.
+def check_labels(labels: pd.Series, card: DatasetCard, file: Path) -> None:
+    """Check that there is something to score.
 
     Raises
     ------
     BlindfoldError
-        For non-finite, negative, fractional or huge values, repeated names, or empty cells.
+        Where no cell has a label, all have the same, or a class is missing in ``label.order``.
     """
-    for names, what in ((cells, "cell"), (genes, "gene")):
-        if not names.is_unique:
-            twice = names[names.duplicated()][0]
-            raise BlindfoldError(f"a {what} stands twice", file=file, field=what, found=twice)
-    bad = ~np.isfinite(counts.data) | (counts.data < 0) | (counts.data != np.rint(counts.data))
-    bad |= counts.data > LARGEST
-    if bad.any():
-        first = int(np.argmax(bad))
-        row = int(np.searchsorted(counts.indptr, first, side="right")) - 1
+    assert card.label is not None
+    classes = sorted(labels.dropna().unique())
+    if len(classes) < 2:
         raise BlindfoldError(
-            f"{int(bad.sum())} values are no counts", file=file,
-            field=f"X[{cells[row]!r}, {genes[counts.indices[first]]!r}]", found=counts.data[first],
-            expected=f"integers from 0 to {LARGEST}",
-            remedy="use a reader that reads or recovers raw counts",
+            "labels all missing" if not classes else "labels all one class", file=file,
+            field=f"label {card.label.column!r}", found=classes[0] if classes else None,
+            expected="at least two classes",
+            remedy="leave label out: then only metrics without labels are computed",
         )  # fmt: skip
-    empty = np.asarray(counts.sum(axis=1)).ravel() == 0
-    if empty.any():
-        raise BlindfoldError(
-            f"{int(empty.sum())} cells without any count", file=file,
-            field=f"X[{cells[int(np.argmax(empty))]!r}]", found=0, expected="at least 1",
-        )  # fmt: skip
+    if card.label.order:
+        strange = [name for name in classes if name not in card.label.order]
+        if strange:
+            raise BlindfoldError(
+                "a class has no place in the order", file=file, field="label.order",
+                found=some(strange), remedy=did_you_mean(strange[0], card.label.order),
+            )  # fmt: skip
 
 
-def check_coordinates(coordinates: np.ndarray, cells: int, file: Path) -> None:
-    """Check that every spot has a finite position in the plane.
+def check_batches(batches: pd.Series, file: Path) -> None:
+    """Check that every cell has a batch.
 
     Raises
     ------
     BlindfoldError
-        For another shape than cells x 2, or a value that is not finite.
+        Where one has none.
     """
-    if coordinates.shape != (cells, 2):
+    missing = batches.index[batches.isna()]
+    if len(missing):
         raise BlindfoldError(
-            "wrong shape", file=file, field="obsm.spatial", found=coordinates.shape,
-            expected=(cells, 2),
-        )  # fmt: skip
-    if not np.isfinite(coordinates).all():
-        row = int(np.argmin(np.isfinite(coordinates).all(axis=1)))
-        raise BlindfoldError(
-            "a position is missing", file=file, field=f"obsm.spatial, row {row}",
-            found=coordinates[row], expected="finite numbers",
+            f"{len(missing)} cells have no batch", file=file, field=f"batch {batches.name!r}",
+            found=some(missing), expected="a batch for every cell",
+            remedy="mend the column, or leave batch out",
         )  # fmt: skip
 
 
-def check_expected(adata: AnnData, card: DatasetCard, file: Path) -> None:
-    """Check the prepared dataset against the shape that its card promises.
+def check_expected(frame: AnnData, card: DatasetCard, file: Path) -> None:
+    """Check the prepared dataset against what its card promises.
 
     Raises
     ------
     BlindfoldError
-        Where cells, genes or classes differ from ``expected``.
+        Where cells, genes, classes, labelled cells or sizes of classes differ from ``expected``.
     """
-    classes = None
-    if card.label is not None:
-        classes = adata.obs[card.label].nunique()
-    found = {"cells": adata.n_obs, "genes": adata.n_vars, "classes": classes}
+    found = _facts(frame, card)
     for what, expected in card.expected.model_dump().items():
         if expected is not None and found[what] != expected:
             raise BlindfoldError(
@@ -99,3 +73,17 @@ def check_expected(adata: AnnData, card: DatasetCard, file: Path) -> None:
                 found=found[what], expected=expected,
                 remedy="mend the card, its options or the raw file",
             )  # fmt: skip
+
+
+def _facts(frame: AnnData, card: DatasetCard) -> dict[str, Any]:
+    """Return what `check_expected` compares."""
+    facts: dict[str, Any] = {"cells": frame.n_obs, "genes": frame.n_vars}
+    if card.label is None:
+        return facts | {"classes": None, "labelled": 0, "class_sizes": None}
+    sizes = frame.obs[card.label.column].value_counts()
+    sizes = sizes[sizes > 0]
+    return facts | {
+        "classes": len(sizes),
+        "labelled": int(sizes.sum()),
+        "class_sizes": {str(name): int(size) for name, size in sizes.items()},
+    }

@@ -3,32 +3,35 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from blindfold.core import cards, io, layout
-from blindfold.core.cards import DatasetCard
-from blindfold.core.errors import BlindfoldError
+from blindfold.core import io
+from blindfold.core.blocks import row_blocks, write_blocks
+from blindfold.core.datasets import DatasetCard
 from blindfold.core.layout import Layout
 from blindfold.prepare.check import check_expected
-from blindfold.prepare.readers import reader
-from blindfold.prepare.standard import permute_labels, standardise
+from blindfold.prepare.joint import join_sections
+from blindfold.prepare.raw import files_of, read_raw
+from blindfold.prepare.standard import Standard, permute_labels, standardise
 
 if TYPE_CHECKING:
     import numpy as np
-    from anndata import AnnData
+
+SECTION = "section"
+"""The batch column of joint datasets whose card names no other."""
 
 
-def prepare(dataset: str, cache: Path, results: Layout, permute: bool = False) -> Path:
+def prepare(dataset: str, card: DatasetCard, results: Layout, permute: bool = False) -> Path:
     """Write ``prepared.h5ad`` and, where the card says so, the prepared image.
 
     Parameters
     ----------
     dataset
-        Id of the dataset's card.
-    cache
-        Folder of downloads, filled by `fetch`.
+        The dataset's id.
+    card
+        Its card.
     results
-        Where the benchmark's files lie.
+        Where the benchmark's files lie; `fetch` has been run.
     permute
         Permute the labels among the cells, for the canary; nothing else changes.
 
@@ -40,52 +43,43 @@ def prepare(dataset: str, cache: Path, results: Layout, permute: bool = False) -
     Raises
     ------
     BlindfoldError
-        Where a raw file is missing, the data are no counts, or they differ from the card.
+        Where a raw file is missing or flawed, or the data differ from the card.
     """
-    card = cards.dataset_card(dataset)
-    files = _raw_files(dataset, card, cache)
-    raw = reader(card.reader)(files, card.options, card)
-    first = next(iter(files.values()))
-    adata = standardise(raw, card, first)
-    check_expected(adata, card, first)
+    if card.sections and card.batch is None:
+        card = card.model_copy(update={"batch": SECTION})
+    made = _standard(card, io.read_json(results.fetched(dataset)))
+    if card.degrade is None:
+        check_expected(made.frame, card, results.fetched(dataset))
+    else:
+        made = _degraded(made, card, dataset)
     if permute and card.label is not None:
-        permute_labels(adata, card.label)
-    if card.image:
-        _write_image(results.prepared_image(dataset), _image(raw, first))
-    path = results.prepared(dataset)
-    io.write_h5ad(path, adata)
-    return path
+        permute_labels(made.frame, [card.label.column, *card.label.more])
+    if made.image is not None:
+        _write_image(results.prepared_image(dataset), made.image)
+    write_blocks(results.prepared(dataset), made.frame, made.blocks())
+    return results.prepared(dataset)
 
 
-class _Roles(dict[str, Path]):
-    """Raw files by role; a reader that asks for another role gets a clear message."""
-
-    def __missing__(self, role: str) -> Path:
-        raise BlindfoldError(
-            f"the reader needs a file with role {role!r}", field="files.role", found=", ".join(self)
-        )
-
-
-def _raw_files(dataset: str, card: DatasetCard, cache: Path) -> dict[str, Path]:
-    """Return the raw files by role."""
-    files = _Roles({f.role: layout.cached(cache, dataset) / f.path for f in card.files})
-    for path in files.values():
-        if not path.is_file():
-            raise BlindfoldError(
-                "raw file not found", file=path, remedy=f"run: blindfold fetch {dataset}"
-            )
-    return files
+def _standard(card: DatasetCard, rows: list[dict[str, Any]]) -> Standard:
+    if card.sections:
+        assert card.batch is not None
+        return join_sections(card, rows, card.batch)
+    files = files_of(card, rows)
+    return standardise(read_raw(card, files), card, files)
 
 
-def _image(raw: AnnData, file: Path) -> np.ndarray:
-    image: np.ndarray | None = raw.uns.get("image")
-    if image is None or image.ndim != 3 or image.shape[2] != 3 or image.dtype != "uint8":
-        raise BlindfoldError(
-            "the reader gave no image", file=file, field="image",
-            found=None if image is None else f"{image.dtype} {image.shape}",
-            expected="uint8, height x width x 3",
-        )  # fmt: skip
-    return image
+def _degraded(made: Standard, card: DatasetCard, dataset: str) -> Standard:
+    """Return the dataset made worse, its matrix in memory."""
+    from blindfold.prepare.degrade import degrade
+
+    assert card.degrade is not None
+    report = made.frame.uns["report"]
+    worse = degrade(made.whole(), card.degrade, card, dataset)
+    matrix = worse.X
+    frame = worse.copy()
+    frame.X = None
+    frame.uns["report"] = report
+    return Standard(frame, lambda: row_blocks(matrix), made.image)
 
 
 def _write_image(path: Path, image: np.ndarray) -> None:

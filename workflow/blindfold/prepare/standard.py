@@ -2,23 +2,57 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import scipy.sparse as sp
 
-from blindfold.core.cards import DatasetCard
-from blindfold.core.errors import BlindfoldError, did_you_mean
-from blindfold.prepare.check import check_coordinates, check_counts
+from blindfold.core.datasets import DatasetCard
+from blindfold.core.errors import BlindfoldError
+from blindfold.prepare import geometry
+from blindfold.prepare.check import check_batches, check_labels
+from blindfold.prepare.labels import column_of, read_labels
+from blindfold.prepare.select import Report, select
 
 if TYPE_CHECKING:
     import pandas as pd
     from anndata import AnnData
 
 
-def standardise(read: AnnData, card: DatasetCard, file: Path) -> AnnData:
-    """Keep of a reader's AnnData what the card names, checked and in fixed types.
+@dataclass(frozen=True)
+class Standard:
+    """A dataset in the standard form.
+
+    Attributes
+    ----------
+    frame
+        Everything but ``X``: ``obs`` with the label and batch columns, as categories;
+        ``obsm["spatial"]`` float64 for spatial data; ``uns["blindfold"]`` with technology and, for
+        spatial data, unit, pitch and (with an image) scale; ``uns["report"]``: flaws and quality.
+    blocks
+        Gives ``X`` in blocks of rows: CSR float32, no stored zeros, sorted columns.
+    image
+        height x width x 3, uint8, or None.
+    """
+
+    frame: AnnData
+    blocks: Callable[[], Iterator[sp.csr_matrix]]
+    image: np.ndarray | None = None
+
+    def whole(self) -> AnnData:
+        """Return the dataset with ``X`` in memory."""
+        adata = self.frame.copy()
+        adata.X = sp.csr_matrix(sp.vstack(list(self.blocks()), format="csr"))
+        return adata
+
+
+def standardise(
+    read: AnnData, card: DatasetCard, files: dict[str, Path], part: bool = False
+) -> Standard:
+    """Keep of a reader's AnnData what the card names, checked, repaired and in fixed types.
 
     Parameters
     ----------
@@ -26,84 +60,106 @@ def standardise(read: AnnData, card: DatasetCard, file: Path) -> AnnData:
         What a reader returned.
     card
         The dataset's card.
-    file
-        Named in errors.
-
-    Returns
-    -------
-    anndata.AnnData
-        ``X`` CSR float32; ``obs`` with the label and batch columns, as categories;
-        ``obsm["spatial"]`` float64 for spatial data; ``uns["blindfold"]`` with technology and, for
-        spatial data, unit, pitch and (with an image) scale.
+    files
+        Raw files by role; the first is named in errors.
+    part
+        Whether it is a section of a joint dataset, which may have one class alone.
 
     Raises
     ------
     BlindfoldError
-        Where a column, the coordinates or the counts are missing or wrong.
+        Where a column, the coordinates, the image or the values are missing or wrong.
     """
     import anndata
     import pandas as pd
 
-    check_counts(sp.csr_matrix(read.X), read.obs_names, read.var_names, file)
-    counts = sp.csr_matrix(read.X, dtype=np.float32)
-    counts.eliminate_zeros()
-    counts.sort_indices()
-    obs = pd.DataFrame(index=pd.Index(read.obs_names.astype(str), name=None))
-    for column in (card.label, card.batch):
-        if column is not None:
-            obs[column] = _category(read.obs, column, file)
-    var = pd.DataFrame(index=pd.Index(read.var_names.astype(str), name=None))
-    adata = anndata.AnnData(counts, obs=obs, var=var)
-    adata.uns["blindfold"] = {"technology": card.technology}
+    file = next(iter(files.values()))
+    labels, joined = read_labels(read.obs, card.label, files, file)
+    eligible = np.ones(read.n_obs, dtype=bool)
+    if card.drop_unlabelled and card.label is not None:
+        eligible = labels[card.label.column].notna().to_numpy()
+    kept = select(read, card, eligible, file)
+    flaws = kept.flaws | {
+        name: {"found": count, "repair": "report"} for name, count in joined.items() if count
+    }
+    table = labels.iloc[kept.cells]
+    if card.batch is not None:
+        # by position: names are not distinct before the selection
+        batches = column_of(read.obs, card.batch, file).iloc[kept.cells]
+        table = table.assign(**{card.batch: batches.to_numpy(dtype=object)})
+        check_batches(table[card.batch], file)
+    if card.label is not None and not part:
+        check_labels(table[card.label.column], card, file)
+    names = pd.Index(read.obs_names[kept.cells].astype(str), name=None)
+    frame = anndata.AnnData(
+        None, obs=categories(table).set_axis(names, axis=0), var=pd.DataFrame(index=kept.genes)
+    )
+    frame.uns["blindfold"] = {"technology": card.technology}
+    image = None
     if card.modality == "spatial":
-        adata.obsm["spatial"] = _coordinates(read, file)
-        adata.uns["blindfold"] |= _geometry(read, card, adata.obsm["spatial"])
-    return adata
+        image = _place(frame, read, kept.cells, card, flaws, file)
+    frame.uns["report"] = {"flaws": flaws, "quality": kept.quality}
+    return Standard(frame, kept.blocks, image)
 
 
-def _geometry(read: AnnData, card: DatasetCard, coordinates: np.ndarray) -> dict[str, Any]:
-    """Return unit, pitch and, with an image, its scale."""
-    known = {"unit": card.unit or "unknown", "pitch": pitch(coordinates)}
-    return known | ({"scale": float(read.uns["scale"])} if card.image else {})
-
-
-def _category(obs: pd.DataFrame, column: str, file: Path) -> pd.Categorical:
-    """Return a column as strings in sorted categories; missing and empty values stay missing."""
+def categories(table: pd.DataFrame) -> pd.DataFrame:
+    """Return text columns as categories, sorted."""
     import pandas as pd
 
-    if column not in obs:
-        raise BlindfoldError(
-            f"no column {column!r}", file=file, field="obs",
-            remedy=did_you_mean(column, map(str, obs.columns)),
-        )  # fmt: skip
-    values = obs[column].astype(object)
-    text = values.where(values.notna(), "").astype(str)
-    return pd.Categorical(text.where(text != "", None), categories=sorted(set(text) - {""}))
+    columns: dict[str, Any] = {
+        name: pd.Categorical(column, categories=sorted(set(column.dropna())))
+        for name, column in table.items()
+    }
+    return pd.DataFrame(columns, index=table.index)
 
 
-def _coordinates(read: AnnData, file: Path) -> np.ndarray:
+def _place(
+    frame: AnnData, read: AnnData, cells: np.ndarray, card: DatasetCard, flaws: Report, file: Path
+) -> np.ndarray | None:
+    """Add coordinates and what belongs to them, and return the image."""
     if "spatial" not in read.obsm:
-        raise BlindfoldError("the reader gave no coordinates", file=file, field="obsm.spatial")
-    coordinates = np.asarray(read.obsm["spatial"], dtype=np.float64)
-    check_coordinates(coordinates, read.n_obs, file)
-    return coordinates
+        raise BlindfoldError(
+            "the reader gave no coordinates", file=file, field="obsm.spatial",
+            remedy="name them in the reader's options, or say modality: scrna",
+        )  # fmt: skip
+    found = np.asarray(read.obsm["spatial"], dtype=np.float64)
+    coordinates, names = found[cells] if len(found) == read.n_obs else found, list(frame.obs_names)
+    geometry.check_coordinates(coordinates, names, file)
+    again = geometry.check_repeated(coordinates, names, card, file)
+    if again:
+        flaws["duplicate_spots"] = {"found": again, "repair": "keep"}
+    pitch = geometry.measure_pitch(coordinates, card, file)
+    known: dict[str, Any] = {"unit": card.unit or "unknown", "pitch": pitch}
+    image = None
+    if card.image:
+        image, scale = _image(read, file), float(read.uns["scale"])
+        margin = geometry.MARGIN * pitch
+        image, coordinates = geometry.crop(image, coordinates, scale, margin, file)
+        known["scale"] = scale
+    if card.rescale_pitch is not None:
+        factor = card.rescale_pitch / pitch
+        coordinates = coordinates * factor
+        known["pitch"] = card.rescale_pitch
+        if "scale" in known:
+            known["scale"] /= factor
+    frame.obsm["spatial"] = coordinates
+    frame.uns["blindfold"] = frame.uns["blindfold"] | known
+    return image
 
 
-def pitch(coordinates: np.ndarray) -> float:
-    """Return the median distance to the nearest neighbour, in the unit of the coordinates.
-
-    Parameters
-    ----------
-    coordinates
-        N x 2, N at least 2.
-    """
-    from scipy.spatial import cKDTree
-
-    distance, _ = cKDTree(coordinates).query(coordinates, k=2)
-    return float(np.median(distance[:, 1]))
+def _image(read: AnnData, file: Path) -> np.ndarray:
+    image: np.ndarray | None = read.uns.get("image")
+    if image is None or image.ndim != 3 or image.shape[2] != 3 or image.dtype != "uint8":
+        raise BlindfoldError(
+            "the reader gave no image", file=file, field="image",
+            found=None if image is None else f"{image.dtype} {image.shape}",
+            expected="uint8, height x width x 3",
+        )  # fmt: skip
+    return image
 
 
-def permute_labels(adata: AnnData, label: str, seed: int = 20_250_101) -> None:
-    """Permute the label column among all cells, in place; nothing else changes."""
-    order = np.random.default_rng(seed).permutation(adata.n_obs)
-    adata.obs[label] = adata.obs[label].array[order]
+def permute_labels(frame: AnnData, columns: list[str], seed: int = 20_250_101) -> None:
+    """Permute label columns among all cells, together and in place; nothing else changes."""
+    order = np.random.default_rng(seed).permutation(frame.n_obs)
+    for column in columns:
+        frame.obs[column] = frame.obs[column].array[order]

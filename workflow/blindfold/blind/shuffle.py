@@ -1,0 +1,84 @@
+"""Rows of a matrix in another order, without the matrix in memory."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+
+from blindfold.core.blocks import block_rows, row_blocks
+
+SPOOL = 2**28
+"""Bytes that are held in memory, all parts together, before they go to temporary files."""
+
+PARTS = 64
+"""Most parts, each a file: a process may not open any number of them."""
+
+
+def shuffled_blocks(matrix: Any, order: np.ndarray, folder: Path) -> Iterator[sp.csr_matrix]:
+    """Yield the rows of a matrix in the given order, block by block.
+
+    The matrix is read once, from front to back: each row goes to the part of the result that it
+    belongs to, and then part after part is put in order.
+
+    Parameters
+    ----------
+    matrix
+        cells x genes; see `blindfold.core.blocks.row_blocks`.
+    order
+        Position in ``matrix`` of each row of the result.
+    folder
+        Where temporary files go; they have no name and vanish with the process.
+
+    Yields
+    ------
+    scipy.sparse.csr_matrix
+        Consecutive rows of the result.
+    """
+    cells, genes = matrix.shape
+    step = max(block_rows(genes), -(-cells // PARTS))
+    target = np.empty(cells, dtype=np.int64)
+    target[order] = np.arange(cells)
+    parts = [_Part(folder, SPOOL // PARTS) for _ in range(0, cells, step)]
+    start = 0
+    for block in row_blocks(matrix):
+        place = target[start : start + block.shape[0]]
+        start += block.shape[0]
+        for number in np.unique(place // step):
+            chosen = place // step == number
+            parts[number].add(block[chosen], place[chosen] - number * step)
+    for part in parts:
+        yield part.in_order(genes)
+
+
+class _Part:
+    """Some rows of the result, collected in any order."""
+
+    def __init__(self, folder: Path, spool: int) -> None:
+        self.file = tempfile.SpooledTemporaryFile(spool, dir=str(folder))  # noqa: SIM115
+        self.lengths: list[np.ndarray] = []
+        self.places: list[np.ndarray] = []
+
+    def add(self, rows: sp.csr_matrix, places: np.ndarray) -> None:
+        """Add rows that belong at the given places of the part."""
+        pairs = np.empty(rows.nnz, dtype=[("column", np.int32), ("value", np.float32)])
+        pairs["column"], pairs["value"] = rows.indices, rows.data
+        self.file.write(pairs.tobytes())
+        self.lengths.append(np.diff(rows.indptr))
+        self.places.append(places)
+
+    def in_order(self, genes: int) -> sp.csr_matrix:
+        """Return the part, and forget it."""
+        self.file.seek(0)
+        pairs = np.frombuffer(self.file.read(), dtype=[("column", np.int32), ("value", np.float32)])
+        self.file.close()
+        pointers = np.concatenate([[0], *self.lengths]).cumsum()
+        rows = sp.csr_matrix(
+            (pairs["value"].copy(), pairs["column"].copy(), pointers),
+            shape=(len(pointers) - 1, genes),
+        )
+        return rows[np.argsort(np.concatenate(self.places))]

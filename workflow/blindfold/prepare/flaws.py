@@ -1,0 +1,140 @@
+"""Values that are no counts: found, told apart and refused."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import scipy.sparse as sp
+
+from blindfold.core.datasets import DatasetCard
+from blindfold.core.errors import BlindfoldError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+LARGEST = 2**24
+"""Integers up to here are exact in float32."""
+
+_EXPECTED = {
+    "infinite": "finite numbers",
+    "missing": "numbers",
+    "negative": "no value below 0",
+    "fractional": f"integers from 0 to {LARGEST}",
+    "huge": f"integers from 0 to {LARGEST}",
+}
+_POINT = (
+    "point the reader at the counts (reader h5ad: option layer: raw, or the name of a layer); for "
+    "linear, non-negative values that are no counts say values: expression (logarithms are undone "
+    "by the reader's option log)"
+)
+_REMEDY = {
+    "infinite": "mend the raw file",
+    "missing": "mend the raw file, or let the card say repair: {missing_values: zero}",
+    "negative": _POINT,
+    "fractional": _POINT,
+    "huge": "counts this large are no counts: look at the raw file",
+}
+
+
+@dataclass
+class Values:
+    """What is wrong with the values of a matrix, summed up block by block.
+
+    Parameters
+    ----------
+    counts
+        Whether the values have to be counts; else they have to be finite and non-negative.
+    """
+
+    counts: bool
+    found: dict[str, int] = field(default_factory=dict)
+    first: dict[str, tuple[int, int, float]] = field(default_factory=dict)
+    looks: str | None = None
+
+    def look(self, block: sp.csr_matrix, start: int) -> None:
+        """Add a block of rows, the first of which is row ``start`` of the matrix."""
+        for kind, bad in self._bad(block.data).items():
+            if not bad.any():
+                continue
+            self.found[kind] = self.found.get(kind, 0) + int(bad.sum())
+            if kind not in self.first:
+                place = int(np.argmax(bad))
+                row = int(np.searchsorted(block.indptr, place, side="right")) - 1
+                self.first[kind] = (start + row, int(block.indices[place]), block.data[place])
+        if self.looks is None and (start == 0 or self.found):
+            self.looks = looks_like(block)
+
+    def _bad(self, data: np.ndarray) -> dict[str, np.ndarray]:
+        """Return which values are wrong, by what is wrong with them."""
+        bad = {"negative": data < 0}
+        if self.counts:
+            bad["huge"] = np.isfinite(data) & (data > LARGEST)
+        if data.dtype.kind == "f":
+            bad |= {"infinite": np.isinf(data), "missing": np.isnan(data)}
+            if self.counts:
+                bad["fractional"] = np.isfinite(data) & (data != np.rint(data))
+        return bad
+
+    def refuse(self, card: DatasetCard, cells: pd.Index, genes: pd.Index, file: Path) -> None:
+        """Refuse what was found and is not repaired.
+
+        Raises
+        ------
+        BlindfoldError
+            With how many values are wrong, the first of them, and what to do.
+        """
+        for kind in _EXPECTED:
+            if kind not in self.found or (
+                kind == "missing" and card.repair.missing_values == "zero"
+            ):
+                continue
+            row, column, value = self.first[kind]
+            no = "no counts" if self.counts else "no expression values"
+            looks = f"; they look like {self.looks}" if self.looks else ""
+            raise BlindfoldError(
+                f"{self.found[kind]} values are {no}: {kind}{looks}", file=file,
+                field=f"X[{cells[row]!r}, {genes[column]!r}]", found=value,
+                expected=_EXPECTED[kind], remedy=_REMEDY[kind],
+            )  # fmt: skip
+        if not self.counts and self.looks is not None and self.looks.startswith("log(1 +"):
+            raise BlindfoldError(
+                f"the values look like {self.looks}", file=file, field="values",
+                expected="values on a linear scale",
+                remedy="undo the logarithm with the reader's option log: log1p",
+            )  # fmt: skip
+
+
+def looks_like(block: sp.csr_matrix) -> str | None:
+    """Say what was probably done to counts, or None where they look like counts or nothing known.
+
+    Parameters
+    ----------
+    block
+        Some cells, with all their genes.
+    """
+    data = block.data[np.isfinite(block.data)].astype(np.float64)
+    if not len(data) or (data == np.rint(data)).all():
+        return None
+    if data.min() < 0:
+        return "scaled or centred values"
+    rows = np.repeat(np.arange(block.shape[0]), np.diff(block.indptr))[np.isfinite(block.data)]
+    totals = np.bincount(rows, data)
+    if _alike(totals[totals > 0]):
+        return f"counts normalised to {np.median(totals[totals > 0]):.5g} in each cell"
+    if data.max() > 50:
+        return None
+    totals = np.bincount(rows, np.expm1(data))
+    if _alike(totals[totals > 0]):
+        return f"log(1 + counts normalised to {np.median(totals[totals > 0]):.5g} in each cell)"
+    return "logarithms" if data.max() < 20 else None
+
+
+def _alike(totals: np.ndarray) -> bool:
+    """Tell whether nearly all cells have the same total."""
+    if len(totals) < 3:
+        return False
+    low, middle, high = np.quantile(totals, [0.05, 0.5, 0.95])
+    return bool(high - low < 0.005 * middle)

@@ -1,0 +1,61 @@
+"""From the record of fetched files to what a reader makes of them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from blindfold.core.datasets import DatasetCard
+from blindfold.core.errors import BlindfoldError
+from blindfold.prepare.readers import reader
+
+if TYPE_CHECKING:
+    from anndata import AnnData
+
+
+class Roles(dict[str, Path]):
+    """Raw files by role; a reader that asks for another role gets a clear message."""
+
+    def __missing__(self, role: str) -> Path:
+        raise BlindfoldError(
+            f"the reader needs a file with role {role!r}", field="files.role", found=", ".join(self)
+        )
+
+
+def files_of(card: DatasetCard, rows: list[dict[str, Any]]) -> Roles:
+    """Return a card's raw files by role.
+
+    Parameters
+    ----------
+    card
+        A dataset, or a section of one: several sections may use the same roles, and one file may
+        have another role in each.
+    rows
+        The record that `fetch` wrote. Members of an archive carry the archive's path.
+
+    Raises
+    ------
+    BlindfoldError
+        Where a file is not in the record or is not there any more.
+    """
+    files = Roles()
+    for file in card.files:
+        mine = [row for row in rows if row["path"] == file.path]
+        for role in file.members or [file.role]:
+            found = [row for row in mine if row["role"] == role] if file.members else mine
+            if not found:
+                raise BlindfoldError(
+                    f"raw file {file.path!r} ({role}) was not fetched", field="files",
+                    remedy="run: blindfold fetch",
+                )  # fmt: skip
+            files[role] = Path(found[0]["location"])
+    for path in files.values():
+        if not path.is_file():
+            raise BlindfoldError("raw file not found", file=path, remedy="run: blindfold fetch")
+    return files
+
+
+def read_raw(card: DatasetCard, files: Roles) -> AnnData:
+    """Return what the card's reader makes of the raw files."""
+    assert card.reader is not None
+    return reader(card.reader)(files, card.options, card)
