@@ -3,6 +3,9 @@
 import subprocess
 import sys
 
+import anndata
+import numpy as np
+import pandas as pd
 import pytest
 
 from tests.conftest import REPOSITORY
@@ -24,6 +27,37 @@ def test_everything_is_listed():
     datasets = blindfold("datasets").stdout
     assert "pbmc68k" in datasets
     assert "mosaic" in datasets
+
+
+def test_the_table_of_the_documentation_is_in_step_with_the_cards():
+    table = blindfold("datasets", "--markdown").stdout.strip()
+    documented = (REPOSITORY / "docs" / "data.md").read_text()
+    assert table in documented, "write it anew: blindfold datasets --markdown"
+    for path in (REPOSITORY / "workflow" / "datasets").glob("*.yaml"):
+        assert f"| `{path.stem}` |" in table
+
+
+def test_a_file_of_ones_own_is_checked(tmp_path):
+    counts = np.random.default_rng(0).poisson(2, (40, 30)).astype(np.float32)
+    kinds = pd.DataFrame({"kind": ["a", "b"] * 20}, index=[f"cell{i}" for i in range(40)])
+    adata = anndata.AnnData(counts, obs=kinds)
+    adata.write_h5ad(tmp_path / "good.h5ad")
+    adata.X = np.log1p(counts / counts.sum(axis=1, keepdims=True) * 1e4)
+    adata.write_h5ad(tmp_path / "normalised.h5ad")
+    (tmp_path / "broken.h5ad").write_bytes((tmp_path / "good.h5ad").read_bytes()[:3000])
+    answers = {
+        name: blindfold("check", str(tmp_path / f"{name}.h5ad"), "--label", "kind")
+        for name in ("good", "normalised", "broken")
+    }
+    assert {name: done.returncode for name, done in answers.items()} == {
+        "good": 0,
+        "normalised": 1,
+        "broken": 1,
+    }
+    assert "this file can be used" in answers["good"].stdout
+    assert "40 cells x 30 genes, counts" in answers["good"].stdout
+    assert "log(1 + counts normalised to 10000" in answers["normalised"].stdout
+    assert "truncated or damaged" in answers["broken"].stdout
 
 
 @pytest.mark.parametrize(

@@ -47,8 +47,8 @@ def row_blocks(matrix: Any) -> Iterator[sp.csr_matrix]:
         matrix = matrix.tocsr()
     step = block_rows(matrix.shape[1])
     for start in range(0, matrix.shape[0], step):
-        # a copy: sorting must not touch what the caller holds
-        block = sp.csr_matrix(matrix[start : start + step], copy=True)
+        # a slice of rows is a copy, so sorting does not touch what the caller holds
+        block = sp.csr_matrix(matrix[start : start + step])
         block.sum_duplicates()
         yield block
 

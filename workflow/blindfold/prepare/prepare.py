@@ -51,7 +51,7 @@ def prepare(dataset: str, card: DatasetCard, results: Layout, permute: bool = Fa
     if card.degrade is None:
         check_expected(made.frame, card, results.fetched(dataset))
     else:
-        made = _degraded(made, card, dataset)
+        made = _degraded(made, card)
     if permute and card.label is not None:
         permute_labels(made.frame, [card.label.column, *card.label.more])
     if made.image is not None:
@@ -68,13 +68,17 @@ def _standard(card: DatasetCard, rows: list[dict[str, Any]]) -> Standard:
     return standardise(read_raw(card, files), card, files)
 
 
-def _degraded(made: Standard, card: DatasetCard, dataset: str) -> Standard:
-    """Return the dataset made worse, its matrix in memory."""
+def _degraded(made: Standard, card: DatasetCard) -> Standard:
+    """Return the dataset made worse, its matrix in memory.
+
+    Chance comes from the title, which all steps of a ladder share: each step goes on where the one
+    before stopped, so that slopes are not blurred by new draws.
+    """
     from blindfold.prepare.degrade import degrade
 
     assert card.degrade is not None
     report = made.frame.uns["report"]
-    worse = degrade(made.whole(), card.degrade, card, dataset)
+    worse = degrade(made.whole(), card.degrade, card, card.title)
     matrix = worse.X
     frame = worse.copy()
     frame.X = None
