@@ -1,7 +1,9 @@
 """Preparing from the mirror, without the step that fetches."""
 
 import anndata
+import pandas as pd
 
+from blindfold.blind.blind import blind
 from blindfold.core import io
 from blindfold.core.layout import Layout
 from blindfold.prepare.prepare import prepare
@@ -26,3 +28,13 @@ def prepared(dataset, card, files, folder, places=None):
     at = Layout(folder / "results")
     write_record(at.fetched(dataset), files, places)
     return anndata.read_h5ad(prepare(dataset, card, at)), at
+
+
+def rejoined(dataset, card, at):
+    """Blind a prepared dataset and lead it back: original names, labels from the vault."""
+    shown = anndata.read_h5ad(blind(dataset, card, at, seed=0))
+    truth = pd.read_parquet(at.truth(dataset)).set_index("cell").loc[shown.obs_names]
+    assert list(shown.obs_names) != list(truth["original"])
+    shown.obs_names = pd.Index(truth["original"], name=None)
+    shown.obs["label"] = truth["label"].to_numpy()
+    return shown

@@ -16,6 +16,7 @@ from blindfold.core.layout import Layout
 from blindfold.prepare.prepare import prepare
 from tests.conftest import MIRROR, needs_mirror
 from tests.prepare.conftest import record
+from tests.prepare.mirrored import rejoined
 from tests.prepare.raw_scrna import FACTS, NO_COUNTS, PARSERS, sizes
 
 pytestmark = pytest.mark.filterwarnings("ignore:Missing constructor")
@@ -55,6 +56,9 @@ def test_prepared_data_equal_the_raw_file_cell_by_cell(name, tmp_path):
     n_cells, n_genes, classes = FACTS[name]
     assert adata.shape == (n_cells, n_genes)
     assert Counter(label) == sizes(classes)
+    back = rejoined(name, SCRNA[name], Layout(tmp_path / "results"))[list(map(str, cells))]
+    assert abs(sp.csr_matrix(back.X) - found).nnz == 0
+    assert list(back.obs["label"]) == [str(of) for of in labels]
     whole = np.all(found.data == np.rint(found.data))
     assert whole == (name not in NO_COUNTS) == (SCRNA[name].values == "counts")
 

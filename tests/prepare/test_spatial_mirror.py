@@ -16,7 +16,7 @@ from PIL import Image
 from blindfold.core.datasets import dataset_card, find_datasets, raw_files
 from blindfold.prepare.readers import reader
 from tests.conftest import MIRROR, needs_mirror
-from tests.prepare.mirrored import prepared
+from tests.prepare.mirrored import prepared, rejoined
 
 pytestmark = needs_mirror
 
@@ -205,6 +205,10 @@ def test_cell_by_cell(dataset, tmp_path):
     np.testing.assert_array_equal(adata.X.toarray(), np.asarray(counts, dtype=np.float32))
     found = adata.obs[card.label.column].astype(object).fillna("")
     assert list(found) == list(labels)
+    back = rejoined(dataset, card, at)[names]
+    np.testing.assert_array_equal(back.X.toarray(), adata.X.toarray())
+    np.testing.assert_array_equal(back.obsm["spatial"], adata.obsm["spatial"])
+    assert list(back.obs["label"].fillna("")) == list(labels)
     counted = collections.Counter(label for label in labels if label)
     assert sorted(counted.values(), reverse=True) == [int(size) for size in sizes.split()]
     compare_places(adata, np.asarray(places, dtype=np.float64), card, at.prepared_image(dataset))
@@ -266,7 +270,8 @@ def test_the_published_preparation_of_h1(tmp_path):
 @pytest.mark.parametrize("dataset", ["her2st", "starmap_mpfc", "seqfish_embryo"])
 def test_joint_sets_hold_their_sections(dataset, tmp_path):
     card = dataset_card(dataset)
-    adata, _ = prepared(dataset, card, raw_files(card), tmp_path)
+    adata, at = prepared(dataset, card, raw_files(card), tmp_path)
+    back = rejoined(dataset, card, at)
     assert list(adata.obs["section"].cat.categories) == sorted(card.sections)
     shared = set.intersection(*(set(RAW[name]()[2]) for name in card.sections))
     assert set(adata.var_names) == shared
@@ -277,3 +282,4 @@ def test_joint_sets_hold_their_sections(dataset, tmp_path):
         columns = [column[gene] for gene in adata.var_names]
         np.testing.assert_array_equal(part.X.toarray(), np.asarray(counts)[:, columns])
         assert list(part.obs[card.label.column].astype(object).fillna("")) == list(labels)
+        assert list(back[part.obs_names].obs["label"].fillna("")) == list(labels)

@@ -76,7 +76,7 @@ def batch_column(card: DatasetCard) -> str | None:
     """Return the column of batches that methods may see, if any."""
     if card.degrade is not None and card.degrade.merge_batches:
         return None
-    return card.batch or ("section" if card.sections else None)
+    return card.batch_column
 
 
 def shuffled(dataset: str, seed: int, cells: int) -> np.ndarray:

@@ -172,6 +172,11 @@ class DatasetCard(Strict):
         return self
 
     @property
+    def batch_column(self) -> str | None:
+        """The column of batches; in a joint dataset that names none, the section."""
+        return self.batch or ("section" if self.sections else None)
+
+    @property
     def audit(self) -> str | None:
         """What was done to the data that no blind benchmark may do; shown in every table."""
         done = []

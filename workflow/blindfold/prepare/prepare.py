@@ -17,9 +17,6 @@ from blindfold.prepare.standard import Standard, permute_labels, standardise
 if TYPE_CHECKING:
     import numpy as np
 
-SECTION = "section"
-"""The batch column of joint datasets whose card names no other."""
-
 
 def prepare(dataset: str, card: DatasetCard, results: Layout, permute: bool = False) -> Path:
     """Write ``prepared.h5ad`` and, where the card says so, the prepared image.
@@ -45,8 +42,7 @@ def prepare(dataset: str, card: DatasetCard, results: Layout, permute: bool = Fa
     BlindfoldError
         Where a raw file is missing or flawed, or the data differ from the card.
     """
-    if card.sections and card.batch is None:
-        card = card.model_copy(update={"batch": SECTION})
+    card = card.model_copy(update={"batch": card.batch_column})
     made = _standard(card, io.read_json(results.fetched(dataset)))
     if card.degrade is None:
         check_expected(made.frame, card, results.fetched(dataset))
