@@ -121,7 +121,8 @@ def write_dataset(results: Layout, dataset: str, spatial: bool) -> np.ndarray:
     if spatial:
         data.obsm["spatial"] = xy
         data.uns["blindfold"] |= {"unit": "um", "pitch": 6.5}
-    io.write_h5ad(results.input(dataset), data)
+    results.input(dataset).parent.mkdir(parents=True, exist_ok=True)
+    data.write_h5ad(results.input(dataset))
     labels = np.array(CLASSES, dtype=object)[truth]
     labels[:UNLABELLED] = None
     table = pd.DataFrame({"cell": names, "original": names[::-1], "label": labels})

@@ -127,20 +127,12 @@ def open_blocks(path: Path) -> Iterator[tuple[AnnData, Any]]:
     try:
         file = h5py.File(path)
     except OSError as error:
-        raise _damaged(path, error) from error
+        raise io.damaged_h5ad(path, error) from error
     with file:
         try:
             parts = {key: anndata.io.read_elem(file[key]) for key in ("obs", "var", "obsm", "uns")}
             matrix = anndata.io.sparse_dataset(file["X"])
             frame = anndata.AnnData(None, **parts)
         except (KeyError, OSError, ValueError, RuntimeError) as error:
-            raise _damaged(path, error) from error
+            raise io.damaged_h5ad(path, error) from error
         yield frame, matrix
-
-
-def _damaged(path: Path, error: Exception) -> BlindfoldError:
-    return BlindfoldError(
-        "cannot read the file: truncated, damaged or no AnnData", file=path,
-        found=f"{type(error).__name__}: {str(error).splitlines()[0]}", expected="an .h5ad file",
-        remedy="delete it and run the step that writes it again",
-    )  # fmt: skip

@@ -138,12 +138,6 @@ def write_csv(path: Path, table: pd.DataFrame) -> None:
         table.to_csv(temporary, index=False)
 
 
-def write_h5ad(path: Path, adata: anndata.AnnData) -> None:
-    """Write an AnnData atomically."""
-    with atomic(path) as temporary:
-        adata.write_h5ad(temporary, compression="gzip")
-
-
 def read_h5ad(path: Path) -> anndata.AnnData:
     """Read an AnnData.
 
@@ -159,13 +153,16 @@ def read_h5ad(path: Path) -> anndata.AnnData:
     try:
         return anndata.read_h5ad(path)
     except Exception as error:
-        raise BlindfoldError(
-            "cannot read the file: truncated, damaged or no AnnData",
-            file=path,
-            found=f"{type(error).__name__}: {str(error).splitlines()[0]}",
-            expected="an .h5ad file",
-            remedy="delete it and run the step that writes it again",
-        ) from error
+        raise damaged_h5ad(path, error) from error
+
+
+def damaged_h5ad(path: Path, error: Exception) -> BlindfoldError:
+    """Return the message for an h5ad that cannot be read."""
+    return BlindfoldError(
+        "cannot read the file: truncated, damaged or no AnnData", file=path,
+        found=f"{type(error).__name__}: {str(error).splitlines()[0]}", expected="an .h5ad file",
+        remedy="delete it and run the step that writes it again",
+    )  # fmt: skip
 
 
 def sha256(path: Path) -> str:
