@@ -1,13 +1,15 @@
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import numpy as np
 import pandas as pd
 import pytest
 
 from blindfold.compare.compare import compare
 from blindfold.compare.drawing import house_style, new_figure, save
-from blindfold.compare.figures import draw, find_figures
-from blindfold.compare.palette import class_colour, method_colour, method_marker
+from blindfold.compare.figures import draw, find_figures, summary
+from blindfold.compare.palette import PAGE_MM, class_colour, method_colour, method_marker
 from blindfold.compare.view import match, open_view
 from blindfold.core import io
 
@@ -103,3 +105,26 @@ def test_colours_are_fixed_by_name():
 def test_sizes_on_paper():
     with house_style():
         assert new_figure(174, 85).get_size_inches() == pytest.approx([174 / 25.4, 85 / 25.4])
+
+
+@pytest.mark.parametrize("count", [2, 5, 12, 40])
+def test_the_summary_can_be_read_however_many_datasets(monkeypatch, count):
+    names = [f"some_dataset_{i}" for i in range(count)]
+    rows = [
+        {"name": method, "dataset": name, "control": False, "ok": 2, "failed": 1, "mean_ari": 0.55,
+         "mean_nmi": 0.66}
+        for method in ("first", "second") for name in names
+    ]  # fmt: skip
+    monkeypatch.setattr(summary, "standing", lambda _: (pd.DataFrame(rows), ["first", "second"]))
+    view = SimpleNamespace(material=SimpleNamespace(plan=SimpleNamespace(datasets=names)))
+    with house_style():
+        (drawing,) = summary.draw(view)
+        drawing.figure.canvas.draw()
+        heat, quality = drawing.figure.axes[:2]
+        numbers = [text for text in heat.texts if text.get_text() == "0.55"]
+        cell = heat.get_window_extent().width / count
+        assert all(text.get_window_extent().width < cell for text in numbers)
+        assert bool(numbers) == (count < 40)
+        beside = quality.get_position().x0 > heat.get_position().x1
+        assert beside == (count <= 8)
+    assert drawing.figure.get_size_inches()[0] * 25.4 <= PAGE_MM + 1e-6

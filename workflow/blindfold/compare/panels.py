@@ -36,7 +36,7 @@ def draw_maps(
     aspect
         Height over width of a panel.
     columns
-        Panels in a row.
+        Panels in a row; one or two fill the width of the page.
 
     Returns
     -------
@@ -49,12 +49,13 @@ def draw_maps(
     truth, runs = view.truth(dataset), view.shown(dataset)
     data = pd.DataFrame({"cell": view.expression(dataset).obs_names})
     count = len(runs) + (truth is not None)
-    columns = min(columns, max(count, 1))
-    rows = math.ceil(max(count, 1) / columns)
-    panel = (PAGE_MM - 4) / max(columns, 3)
+    across = min(columns, max(count, 1))
+    rows = math.ceil(max(count, 1) / across)
+    # few panels stay small, unless they are wide ones
+    panel = (PAGE_MM - 4) / (max(across, 3) if columns > 2 else columns)
     height = rows * (panel * aspect + 5.5) + _legend_height(truth) + 3
-    figure = new_figure(PAGE_MM if columns > 2 else panel * columns + 4, height)
-    axes = list(figure.subplots(rows, columns, squeeze=False).flat)
+    figure = new_figure(PAGE_MM if across > 2 else panel * across + 4, height)
+    axes = list(figure.subplots(rows, across, squeeze=False).flat)
     if truth is not None:
         _panel(axes.pop(0), truth, "Truth", paint)
         data["truth"] = truth.groups

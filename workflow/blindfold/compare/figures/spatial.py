@@ -33,8 +33,9 @@ def draw(view: View) -> Iterator[Drawing]:
         width, height = np.ptp(xy, axis=0) + pitch
 
         paint = partial(paint_spots, xy=xy, pitch=float(pitch))
-        columns = 4 if width < 1.6 * height else 3
-        aspect = float(np.clip(height / width, 0.4, 1.6))
+        aspect = float(np.clip(height / width, 0.05, 1.6))
+        # sections side by side are wide
+        columns = int(np.searchsorted([0.15, 0.4, 1 / 1.6], aspect)) + 1
         figure, data = draw_maps(view, dataset, paint, aspect, columns)
         data.insert(1, "x", xy[:, 0])
         data.insert(2, "y", xy[:, 1])

@@ -26,28 +26,41 @@ _CAPTION = (
 )
 
 
+_WITH_SHARE, _WITH_NUMBER = 13.0, 5.0
+"""Least width of a cell, mm, for the number and the fraction of runs, and for the number."""
+
+_SIDE_BY_SIDE = 8
+"""Most datasets for which the metrics stand beside each other; with more, one below the other."""
+
+
 def draw(view: View) -> Iterator[Drawing]:
     """Yield the heat map."""
     table, methods = standing(view)
     datasets = list(view.material.plan.datasets)
-    width = min(PAGE_MM, 46 + len(_METRICS) * len(datasets) * 15 + 16)
-    figure = new_figure(width, 15 + 4.6 * len(methods))
-    last = max(0.9, 0.2 * len(datasets))
-    grid = figure.add_gridspec(
-        1, len(_METRICS) + 1, width_ratios=[*[len(datasets)] * len(_METRICS), last]
-    )
+    stacked = len(datasets) > _SIDE_BY_SIDE
+    across, down = (1, len(_METRICS)) if stacked else (len(_METRICS), 1)
+    width = min(PAGE_MM, 46 + across * len(datasets) * 15 + 16)
+    names = 2 + max(map(len, datasets)) if stacked else 10
+    figure = new_figure(width, 5 + names + (6 + 4.6 * len(methods)) * down)
+    last = max(0.9, 0.2 * len(datasets) / down)
+    grid = figure.add_gridspec(down, across + 1, width_ratios=[*[len(datasets)] * across, last])
+    cell = (width - 40) / (across * len(datasets) + last)
     for index, metric in enumerate(_METRICS):
-        ax = figure.add_subplot(grid[index])
-        _block(ax, table, methods, datasets, metric)
-        _names(ax, methods, table, show=index == 0)
-    _coverage(figure.add_subplot(grid[len(_METRICS)]), table, methods)
+        row, column = (index, 0) if stacked else (0, index)
+        ax = figure.add_subplot(grid[row, column])
+        _block(ax, table, methods, datasets, metric, cell)
+        _names(ax, methods, table, show=column == 0)
+        if row < down - 1:
+            ax.set_xticklabels([])
+    _coverage(figure.add_subplot(grid[0, across]), table, methods)
     yield Drawing("summary", figure, table, _CAPTION)
 
 
 def _block(
-    ax: Axes, table: pd.DataFrame, methods: list[str], datasets: list[str], metric: str
-) -> None:
-    """Draw one metric: methods x datasets."""
+    ax: Axes, table: pd.DataFrame, methods: list[str], datasets: list[str], metric: str,
+    cell: float,
+) -> None:  # fmt: skip
+    """Draw one metric: methods x datasets, in cells of the given width, mm."""
     ax.set_xlim(0, len(datasets))
     ax.set_ylim(len(methods), 0)
     rows = {(row["name"], row["dataset"]): row for row in table.to_dict("records")}
@@ -55,7 +68,7 @@ def _block(
         for x, dataset in enumerate(datasets):
             row = rows.get((method, dataset))
             if row is not None:
-                _cell(ax, x, y, row, row[metric], narrow=len(datasets) > 4)
+                _cell(ax, x, y, row, row[metric], cell)
     ax.set_title(_METRICS[metric], loc="left", fontweight="bold", pad=4)
     long = len(datasets) > 4 or max(map(len, datasets)) > 10
     turn: dict[str, Any] = {"rotation": 45, "ha": "right", "rotation_mode": "anchor"}
@@ -64,8 +77,9 @@ def _block(
     ax.spines[:].set_visible(False)
 
 
-def _cell(ax: Axes, x: int, y: int, row: dict[str, Any], value: float, narrow: bool) -> None:
-    """Draw one value, or what stands in its place."""
+def _cell(ax: Axes, x: int, y: int, row: dict[str, Any], value: float, width: float) -> None:
+    """Draw one value, or what stands in its place; a number only where it fits."""
+    narrow = width < _WITH_SHARE
     failed = row["failed"] > 0
     share = f"{row['ok']}/{row['ok'] + row['failed']}"
     if math.isnan(value):
@@ -80,7 +94,7 @@ def _cell(ax: Axes, x: int, y: int, row: dict[str, Any], value: float, narrow: b
     colour = mpl.colormaps[VALUES](float(np.clip(value, 0, 1)))
     ax.add_patch(Rectangle((x, y), 1, 1, fc=colour, ec="white", lw=1))
     ink = "white" if np.mean(colour[:3]) < 0.5 else INK
-    told = f"{value:.2f}".replace("-0.00", "0.00")
+    told = f"{value:.2f}".replace("-0.00", "0.00") if width > _WITH_NUMBER else ""
     middle = x + (0.35 if failed and not narrow else 0.5)
     ax.text(middle, y + 0.5, told, ha="center", va="center", fontsize=6, color=ink)
     if failed and narrow:
