@@ -36,7 +36,8 @@ def measure(name: str, cells: int, epochs: int | None, threads: int) -> dict[str
     method, variant = split_variant(name)
     folder = method_folder(method, ["methods"])
     card = method_card(folder)
-    shortened = [key for key in ("epochs", "cluster_epochs") if key in card.parameters and epochs]
+    lengths = ("epochs", "cluster_epochs", "graph_epochs")
+    shortened = [key for key in lengths if key in card.parameters and epochs]
     params = fill_params(card, variant, dict.fromkeys(shortened, epochs), folder)
     modality = "spatial" if "coordinates" in card.needs else "scrna"
     data, n_clusters = dataset(modality, cells, GENES[modality])

@@ -13,7 +13,7 @@ from methods.contract import Data, Job, Params, Result
 
 METHODS = Path(__file__).resolve().parents[2] / "methods"
 NAMES = sorted(path.parent.name for path in METHODS.glob("*/method.yaml"))
-SHORT = {"epochs": 4, "cluster_epochs": 4}
+SHORT = {"epochs": 4, "cluster_epochs": 4, "graph_epochs": 4, "iterations": 2}
 
 
 def card(name: str) -> dict:

@@ -1,0 +1,141 @@
+"""Cells in blocks, input and target of the autoencoders, made dense one block at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import scipy.sparse as sp
+import torch
+from torch import Tensor
+
+from methods.shared.sparse import SparseMatrix
+
+ROWS = 512
+DENSE_UP_TO = 5000  # cells; above, no dense cells x genes array is kept
+SPARSE_BELOW = 0.12  # share of entries that are not zero below which sparse products are faster
+
+
+class Block(NamedTuple):
+    """Some cells: made on demand, or kept where the data are small."""
+
+    cells: Tensor  # their indices
+    values: Callable[[], Tensor]  # cells x genes, input and target
+    weight: Callable[[], Tensor]  # of the squared errors; broadcasts to cells x genes
+
+
+class Blocks(NamedTuple):
+    """All cells of one phase."""
+
+    parts: Sequence[Block]
+    sparse: SparseMatrix | None = None  # the same input, where products with it are cheaper so
+
+
+def constant(value: Tensor) -> Callable[[], Tensor]:
+    """Return a function that returns `value`."""
+    return lambda: value
+
+
+def cached(parts: Sequence[Block], n_cells: int) -> Sequence[Block]:
+    """Evaluate the blocks once where all cells fit."""
+    if n_cells > DENSE_UP_TO:
+        return parts
+    return [Block(b.cells, constant(b.values()), constant(b.weight())) for b in parts]
+
+
+def _filled(shape: tuple[int, int], fill: float, at: Tensor, value: Tensor) -> Tensor:
+    """Return a dense array of `fill` with other values at flat positions."""
+    dense = torch.full(shape, fill, dtype=torch.float32, device=value.device)
+    dense.view(-1)[at] = value
+    return dense
+
+
+def expression_blocks(
+    values: sp.csr_matrix,
+    states: sp.csr_matrix | None,
+    alpha: float,
+    device: str,
+    rows: int = ROWS,
+) -> Blocks:
+    """
+    Cut expression into blocks of cells, weights by regulatory state.
+
+    Parameters
+    ----------
+    values
+        cells x genes.
+    states
+        Same entries as `values`; None for state 0 everywhere.
+    alpha
+        An entry of state s weighs (1 - alpha) + alpha s.
+    device
+        Of the tensors.
+    rows
+        Cells per block.
+    """
+    parts: list[Block] = []
+    for start in range(0, values.shape[0], rows):
+        part = values[start : start + rows].tocoo()
+        shape = part.shape
+        flat = part.row.astype(np.int64) * shape[1] + part.col
+        at = torch.as_tensor(flat, device=device)
+        value = torch.as_tensor(part.data, dtype=torch.float32, device=device)
+        weight = constant(torch.tensor(1 - alpha, device=device))
+        if states is not None:
+            state = torch.as_tensor(states[start : start + rows].tocoo().data, device=device)
+            weight = _weights(shape, alpha, at, state)
+        cells = torch.arange(start, start + shape[0], device=device)
+        parts.append(Block(cells, _values(shape, at, value), weight))
+    few = values.nnz < SPARSE_BELOW * values.shape[0] * values.shape[1]
+    sparse = SparseMatrix(values.astype(np.float32), device) if few else None
+    return Blocks(cached(parts, values.shape[0]), sparse)
+
+
+def _values(shape: tuple[int, int], at: Tensor, value: Tensor) -> Callable[[], Tensor]:
+    return lambda: _filled(shape, 0.0, at, value)
+
+
+def _weights(shape: tuple[int, int], alpha: float, at: Tensor, state: Tensor) -> Callable:
+    return lambda: _filled(shape, 1 - alpha, at, (1 - alpha) + alpha * state.float())
+
+
+def weighted_cells(blocks: Blocks, weight: Tensor) -> Blocks:
+    """Weigh all genes of a cell alike, `weight` having one value per cell."""
+    parts = [b._replace(weight=constant(weight[b.cells, None])) for b in blocks.parts]
+    return blocks._replace(parts=parts)
+
+
+class Output(NamedTuple):
+    """What a trained autoencoder says of its cells, without the dense reconstruction."""
+
+    cells: Tensor
+    latent: Tensor  # cells x 128
+    hidden: Tensor  # cells x 512, input of the last layer
+    weight: Tensor  # the last layer
+    bias: Tensor
+
+    def reconstruct(self, rows: slice) -> Tensor:
+        """Return the reconstruction of some of the cells."""
+        return torch.relu(torch.addmm(self.bias, self.hidden[rows], self.weight.T))
+
+    def take(self, chosen: Tensor) -> Output:
+        """Keep some cells."""
+        return self._replace(
+            cells=self.cells[chosen], latent=self.latent[chosen], hidden=self.hidden[chosen]
+        )
+
+
+def reconstruction_blocks(outputs: Iterable[Output], n_cells: int, rows: int = ROWS) -> Blocks:
+    """Offer reconstructions as input and target of the next autoencoder, weight 1."""
+    parts = []
+    for output in outputs:
+        one = constant(torch.ones((), device=output.hidden.device))
+        for start in range(0, len(output.cells), rows):
+            part = slice(start, start + rows)
+            parts.append(Block(output.cells[part], _reconstruction(output, part), one))
+    return Blocks(cached(parts, n_cells))
+
+
+def _reconstruction(output: Output, part: slice) -> Callable[[], Tensor]:
+    return lambda: output.reconstruct(part)

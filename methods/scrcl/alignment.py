@@ -1,0 +1,264 @@
+"""Losses between two views of the same cells, and their gradients, in linear memory.
+
+With P, Q the row softmaxes of the unit rows e1, e2 at temperature t, the Jeffreys divergence of
+two rows is ``D_ij = (P_i - Q_j) . (e1_i - e2_j) / t``: normalising constants cancel because rows
+sum to one. Any weighted sum of D over pairs therefore needs only sums over rows and products
+with the graph. D stays the same when one row is taken off e1 and e2 alike, or off P and Q; taking
+off their means keeps float32 exact enough where all cells look alike.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+import scipy.sparse as sp
+import torch
+from torch import Tensor
+
+from methods.shared.tiled import TiledMatrix
+
+ROWS = 256
+GUARD = 1e-12  # on the divergence of an average pair: 0/0 where all embeddings coincide
+
+
+class CellGraph:
+    """
+    A symmetric 0/1 graph without loops, ready for products.
+
+    Parameters
+    ----------
+    graph
+        cells x cells.
+    device
+        Torch device.
+    """
+
+    def __init__(self, graph: sp.csr_matrix, device: str = "cpu") -> None:
+        self.edges = TiledMatrix(graph, device)
+        degree = np.asarray(graph.sum(axis=1), dtype=np.float64).ravel()
+        self.degree = torch.as_tensor(degree, device=device)
+
+
+class View(NamedTuple):
+    """One view: unit rows and their softmax, both without the common mean row."""
+
+    length: Tensor  # norms of the rows given, n x 1
+    e: Tensor  # n x d
+    p: Tensor  # n x d
+    share: Tensor  # mass of each row in a softmax over all entries, n
+
+    @staticmethod
+    def of(x: Tensor, temperature: float) -> View:
+        """Normalise rows and take both softmaxes; nothing is taken off yet."""
+        length = torch.linalg.vector_norm(x, dim=1, keepdim=True).clamp_min(1e-12)
+        e, p = torch.empty_like(x), torch.empty_like(x)
+        mass = x.new_empty(len(x))
+        for b in _blocks(len(x)):
+            torch.div(x[b], length[b], out=e[b])
+            logits = e[b] / temperature
+            mass[b] = torch.logsumexp(logits, dim=1)
+            torch.exp(logits.sub_(mass[b, None]), out=p[b])
+        return View(length, e, p, torch.softmax(mass.double(), dim=0).to(x.dtype))
+
+
+def _blocks(n: int) -> Iterator[slice]:
+    return (slice(start, min(start + ROWS, n)) for start in range(0, n, ROWS))
+
+
+def _dot(a: Tensor, b: Tensor) -> Tensor:
+    return torch.linalg.vecdot(a, b).double()
+
+
+def _take_off_mean(a: Tensor, b: Tensor) -> Tensor:
+    """Take the mean row of both off both, in place, and return it."""
+    mean = sum(x[s].sum(dim=0).double() for x in (a, b) for s in _blocks(len(a)))
+    row = (torch.as_tensor(mean) / (2 * len(a))).to(a.dtype)
+    a.sub_(row)
+    b.sub_(row)
+    return row
+
+
+def _total(x: Tensor, weight: Tensor | None = None) -> Tensor:
+    """Sum rows, weighted, over blocks in double precision."""
+    total = torch.zeros(x.shape[1], dtype=torch.float64, device=x.device)
+    for b in _blocks(len(x)):
+        total += x[b].sum(dim=0) if weight is None else weight[b].to(x.dtype) @ x[b]
+    return total.to(x.dtype)
+
+
+class _Pairs(NamedTuple):
+    """What the neighbourhood contrast leaves for its gradient."""
+
+    near: Tensor  # derivative by the sum over a cell and its neighbours, n
+    far: Tensor  # derivative by the sum over all other cells, n
+    around_e: Tensor  # graph times e of the second view, n x d
+    around_p: Tensor  # graph times p of the second view, n x d
+
+
+def _contrast(one: View, two: View, graph: CellGraph, t: float) -> tuple[Tensor, _Pairs]:
+    """Average over cells the divergence from the neighbourhood over that from the others."""
+    n = len(one.e)
+    around_e, around_p = graph.edges @ two.e, graph.edges @ two.p
+    sum_e, sum_p = _total(two.e), _total(two.p)
+    u, v, own, cross, every = (graph.degree.new_empty(n) for _ in range(5))
+    for b in _blocks(n):
+        e, p = one.e[b], one.p[b]
+        u[b], v[b] = _dot(p, e), _dot(two.p[b], two.e[b])
+        own[b] = _dot(p - two.p[b], e - two.e[b])
+        cross[b] = _dot(p, around_e[b]) + _dot(e, around_p[b])
+        every[b] = (p @ sum_e + e @ sum_p).double()
+    near = (own + graph.degree * u - cross + graph.edges.matrix.forward.double() @ v) / t
+    far = (n * u - every + v.sum() - own) / t
+    scale = max(n - 1, 1) / (n * (graph.degree + 1))
+    far = far.clamp_min(0) + GUARD * n
+    d_near = scale / far
+    pairs = _Pairs(d_near, -scale * near / far**2, around_e, around_p)
+    return (d_near * near).sum(), pairs
+
+
+class _Weights(NamedTuple):
+    """Row and column sums of the derivative by D, and its products with the other view."""
+
+    rows: Tensor
+    columns: Tensor
+    own: Tensor
+    near: Tensor
+    far: Tensor
+    sums: tuple[Tensor, Tensor, Tensor, Tensor]  # of e2, p2, far * e1, far * p1
+    from_e: Tensor  # graph^T (near * e1)
+    from_p: Tensor
+
+
+def _weights(pairs: _Pairs, one: View, two: View, graph: CellGraph, weight: float) -> _Weights:
+    n, dtype = len(one.e), one.e.dtype
+    near, far = weight * pairs.near, weight * pairs.far
+    spread = graph.edges.matrix.transposed.double() @ near
+    rows = near - far + near * graph.degree + n * far
+    columns = near - far + spread + far.sum()
+    sums = (_total(two.e), _total(two.p), _total(one.e, far), _total(one.p, far))
+    scaled = near.to(dtype)[:, None]
+    from_e, from_p = graph.edges @ (scaled * one.e), graph.edges @ (scaled * one.p)
+    own, near, far, rows, columns = (
+        w.to(dtype)[:, None] for w in (near - far, near, far, rows, columns)
+    )
+    return _Weights(rows, columns, own, near, far, sums, from_e, from_p)
+
+
+def _distribution(one: View, two: View, p_mean: Tensor, t: float) -> tuple[Tensor, Tensor]:
+    """Return for each view sum p . (e1 - e2) by row; the loss follows from them."""
+    first, second = (one.share.new_empty(len(one.e), dtype=torch.float64) for _ in range(2))
+    for b in _blocks(len(one.e)):
+        gap = one.e[b] - two.e[b]
+        common = (gap @ p_mean).double()
+        first[b] = _dot(one.p[b], gap) + common
+        second[b] = _dot(two.p[b], gap) + common
+    return first, second
+
+
+class _Alignment(torch.autograd.Function):
+    """Both losses, with the gradient of their weighted sum made on the way."""
+
+    @staticmethod
+    def forward(
+        ctx: Any, x1: Tensor, x2: Tensor, graph: CellGraph, t: float, weight: float
+    ) -> tuple[Tensor, Tensor]:
+        one, two = View.of(x1, t), View.of(x2, t)
+        e_mean, p_mean = _take_off_mean(one.e, two.e), _take_off_mean(one.p, two.p)
+        dots = _distribution(one, two, p_mean, t)
+        shares = [view.share.double() + 0.5 / len(x1) for view in (one, two)]
+        distribution = (shares[0] * dots[0] - shares[1] * dots[1]).sum() / t
+        contrast, pairs = _contrast(one, two, graph, t)
+        if any(ctx.needs_input_grad[:2]):
+            weights = _weights(pairs, one, two, graph, weight)
+            gradient = _gradient(one, two, (e_mean, p_mean), dots, pairs, weights, t)
+            ctx.save_for_backward(*gradient)
+        dtype = x1.dtype
+        contrast = (weight * contrast).to(dtype)
+        ctx.mark_non_differentiable(contrast)
+        return distribution.to(dtype), contrast
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, Tensor, None, None, None]:
+        first, second = ctx.saved_tensors
+        return grads[0] * first, grads[0] * second, None, None, None
+
+
+def _gradient(
+    one: View,
+    two: View,
+    means: tuple[Tensor, Tensor],
+    dots: tuple[Tensor, Tensor],
+    pairs: _Pairs,
+    weights: _Weights,
+    t: float,
+) -> tuple[Tensor, Tensor]:
+    """Differentiate by the rows given; the results take the place of the graph products."""
+    n, w, dtype = len(one.e), weights, one.e.dtype
+    sum_e2, sum_p2, sum_e1, sum_p1 = w.sums
+    half = 0.5 / n
+    sides = []
+    for view, dot in zip((one, two), dots, strict=True):
+        share = view.share.double()
+        offset = share * (share * dot).sum() + half * dot
+        sides.append(((share + half).to(dtype)[:, None], offset.to(dtype)[:, None]))
+    (w1, off1), (w2, off2) = sides
+    for b in _blocks(n):
+        e1, e2, p1, p2 = one.e[b], two.e[b], one.p[b], two.p[b]
+        gap = e1 - e2
+        own = w.own[b]
+        by_p1 = w.rows[b] * e1 - own * e2 - w.near[b] * pairs.around_e[b] - w.far[b] * sum_e2
+        by_e1 = w.rows[b] * p1 - own * p2 - w.near[b] * pairs.around_p[b] - w.far[b] * sum_p2
+        by_p2 = w.columns[b] * e2 - own * e1 - w.from_e[b] - sum_e1
+        by_e2 = w.columns[b] * p2 - own * p1 - w.from_p[b] - sum_p1
+        p1, p2 = p1 + means[1], p2 + means[1]
+        direct = w1[b] * p1 - w2[b] * p2
+        by_e1 += direct + _softmax_gradient(p1, by_p1, w1[b] * gap, off1[b], t)
+        by_e2 -= direct + _softmax_gradient(p2, -by_p2, w2[b] * gap, off2[b], t)
+        for view, e, by, out in (
+            (one, e1, by_e1, pairs.around_e),
+            (two, e2, by_e2, pairs.around_p),
+        ):
+            unit = e + means[0]
+            along = torch.linalg.vecdot(by, unit)[:, None]
+            torch.div(by - unit * along, view.length[b] * t, out=out[b])
+    return pairs.around_e, pairs.around_p
+
+
+def _softmax_gradient(p: Tensor, pairs: Tensor, own: Tensor, offset: Tensor, t: float) -> Tensor:
+    """Pass derivatives by p back to the logits; `offset` is that of the term `own`."""
+    inner = torch.linalg.vecdot(p, pairs)[:, None]
+    return p * (pairs - inner + own - offset) / t
+
+
+def alignment(
+    x1: Tensor, x2: Tensor, graph: CellGraph, temperature: float, weight: float
+) -> dict[str, Tensor]:
+    """
+    Align two views as distributions, and contrast neighbours with all other cells across them.
+
+    Parameters
+    ----------
+    x1, x2
+        Embeddings of the same cells, cells x d; rows are scaled to unit length here.
+    graph
+        Neighbours, cells x cells.
+    temperature
+        Of the softmaxes.
+    weight
+        Of the contrast (lambda 1).
+
+    Returns
+    -------
+    ``distribution``: symmetric divergence of the softmaxes over all entries plus half the mean
+    one of rows. ``neighbours``: `weight` times the mean over cells of the average divergence
+    from its own other view and its neighbours', over that from all other cells. Only the first
+    carries a gradient, that of both together.
+
+    Notes
+    -----
+    Peng et al., arXiv 2512.10640: distribution and neighbourhood losses.
+    """
+    distribution, contrast = _Alignment.apply(x1, x2, graph, temperature, weight)
+    return {"distribution": distribution, "neighbours": contrast}

@@ -1,0 +1,137 @@
+"""From counts to features, a graph of cells and a graph of genes."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import scipy.sparse as sp
+
+from methods.contract import Data
+from methods.shared.cosine import cosine_knn
+from methods.shared.graph import adjacency, feature_knn, spatial_knn, symmetrise
+from methods.shared.hvg import seurat, seurat_v3
+from methods.shared.pca import principal_components
+from methods.shared.preprocess import log1p, scale_to_total, take_genes, unit_deviation
+
+COMPONENTS_FROM = 10_000
+N_COMPONENTS = 50
+CELLS = 512
+
+
+class Inputs(NamedTuple):
+    """What the network sees."""
+
+    features: sp.csr_matrix  # cells x genes, float32
+    cells: sp.csr_matrix  # symmetric 0/1 graph of cells without loops
+    genes: sp.csr_matrix  # normalised propagation between genes
+
+
+def cells_of(data: Data, n_genes: int, n_neighbors: int, kind: str) -> tuple[sp.csr_matrix, ...]:
+    """
+    Prepare single cells: neighbours by cosine distance of logarithmic expression.
+
+    Parameters
+    ----------
+    data
+        Counts.
+    n_genes
+        Variable genes, scanpy's default flavour.
+    n_neighbors
+        Neighbours, the cell itself counted.
+    kind
+        Features: ``counts``, or ``scaled`` log values of unit deviation, capped at 10.
+
+    Returns
+    -------
+    Features and the graph of cells.
+    """
+    expressed = np.flatnonzero(data.counts.getnnz(axis=0))
+    if not expressed.size:
+        raise ValueError("counts: every entry is zero; scRCL needs at least one expressed gene")
+    counts = take_genes(data.counts, expressed)
+    normalised, _ = scale_to_total(counts, 1e4)
+    chosen = seurat(normalised, n_genes)
+    logged = take_genes(log1p(normalised), chosen)
+    graph = symmetrise(adjacency(expression_neighbours(logged, n_neighbors - 1)))
+    if kind == "counts":
+        return take_genes(counts, chosen).astype(np.float32), graph
+    return unit_deviation(logged, clip=10.0), graph
+
+
+def expression_neighbours(logged: sp.csr_matrix, k: int) -> np.ndarray:
+    """List the k nearest other cells by cosine; from 10,000 cells on in 50 components."""
+    if len(logged.indptr) <= COMPONENTS_FROM:
+        return cosine_knn(logged, k)
+    components = principal_components(logged, N_COMPONENTS)
+    length = np.linalg.norm(components, axis=1, keepdims=True)
+    return feature_knn(components / np.where(length > 0, length, 1.0), k)[0]
+
+
+def spots_of(data: Data, n_genes: int, n_neighbors: int, kind: str) -> tuple[sp.csr_matrix, ...]:
+    """
+    Prepare spots: neighbours by position.
+
+    Parameters
+    ----------
+    data
+        Counts and coordinates.
+    n_genes
+        Variable genes, flavour seurat_v3.
+    n_neighbors
+        Other spots in the graph.
+    kind
+        As in `cells_of`.
+
+    Returns
+    -------
+    Features and the graph of spots.
+    """
+    assert data.coordinates is not None
+    chosen = seurat_v3(data.counts, n_genes)
+    graph = symmetrise(adjacency(spatial_knn(data.coordinates, n_neighbors, data.pitch)))
+    if kind == "counts":
+        return take_genes(data.counts, chosen).astype(np.float32), graph
+    logged = log1p(scale_to_total(data.counts, 1e4)[0])
+    return unit_deviation(take_genes(logged, chosen), clip=10.0), graph
+
+
+def gene_neighbours(features: sp.csr_matrix, k: int) -> np.ndarray:
+    """
+    List the k nearest genes of every gene by Euclidean distance over cells, itself included.
+
+    Distances come from the genes x genes Gram matrix, which blocks of cells add up to. Equal
+    ones are decided by index, so that many duplicates can push a gene out of its own list.
+
+    Parameters
+    ----------
+    features
+        cells x genes, some thousand genes at most.
+    k
+        Neighbours; at most as many as there are genes.
+    """
+    genes = features.shape[1]
+    gram = np.zeros((genes, genes))
+    for start in range(0, features.shape[0], CELLS):
+        block = features[start : start + CELLS].toarray().astype(np.float64)
+        gram += block.T @ block
+    square = gram.diagonal().copy()
+    found = np.empty((genes, min(k, genes)), dtype=np.int64)
+    for i in range(genes):
+        distance = np.maximum(square + square[i] - 2 * gram[i], 0.0)
+        found[i] = np.argsort(distance, kind="stable")[:k]
+    return found
+
+
+def gene_propagation(neighbours: np.ndarray) -> sp.csr_matrix:
+    """
+    Normalise the directed gene graph as messages along its arrows do.
+
+    With B the 0/1 lists including the diagonal and d its column sums, d^-1/2 B^T d^-1/2: a gene
+    gathers the genes that list it.
+    """
+    genes = len(neighbours)
+    lists = adjacency(neighbours)
+    lists = sp.csr_matrix(lists.maximum(sp.eye_array(genes, dtype=np.float32, format="csr")))
+    scale = sp.diags_array(1 / np.sqrt(np.asarray(lists.sum(axis=0)).ravel()))
+    return sp.csr_matrix(scale @ lists.T @ scale).astype(np.float32)

@@ -1,0 +1,216 @@
+"""scRCL: two aligned views of every cell, refined by gene embeddings, then k-means.
+
+Peng et al., AAAI 2026, arXiv 2512.10640.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import scipy.sparse as sp
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import normalize
+
+from methods.contract import Data, Job, Params, Result
+from methods.shared.dropout import Mask, draw_mask, dropped_product, leaky_dropout
+from methods.shared.graph import normalise
+from methods.shared.kmeans import check_clusters, kmeans
+from methods.shared.layers import glorot
+from methods.shared.refine import majority_vote
+from methods.shared.seeding import stream, torch_stream
+from methods.shared.sparse import SparseMatrix, inner_product
+from methods.shared.spectral import Spectrum
+from methods.shared.tiled import TiledMatrix
+from methods.shared.train import Training
+
+from .alignment import CellGraph, alignment
+from .heads import cosine_kmeans
+from .inputs import Inputs, cells_of, gene_neighbours, gene_propagation, spots_of
+
+SLOPE = 0.01
+MOST_CLUSTERS = 20
+
+
+def prepare(data: Data, params: Params) -> Inputs:
+    """Choose genes and features, and build both graphs, as the modality asks."""
+    if data.coordinates is None:
+        build, n_genes, kind = cells_of, 2000, "counts"
+    else:
+        build, n_genes, kind = spots_of, 3000, "scaled"
+    kind = kind if params.features == "auto" else params.features
+    features, cells = build(data, params.n_genes or n_genes, params.n_neighbors, kind)
+    genes = gene_propagation(gene_neighbours(features, params.n_gene_neighbors))
+    return Inputs(features, cells, genes)
+
+
+class Views(NamedTuple):
+    """Both views of the cells before refinement, cells x width."""
+
+    mlp: Tensor
+    gcn: Tensor
+
+
+def uniform(*shape: int, fan_in: int, generator: torch.Generator) -> nn.Parameter:
+    """Draw as torch's linear layers do, from -1 to 1 over the root of the fan-in."""
+    return nn.Parameter((2 * torch.rand(shape, generator=generator) - 1) / fan_in**0.5)
+
+
+class Network(nn.Module):
+    """
+    Weights of the two encoders, the projector and the gene encoder.
+
+    Parameters
+    ----------
+    shape
+        Cells and genes; the gene encoder has one row of weights per cell.
+    width, refined
+        Of the views, and of the refined views.
+    generator
+        Draws the weights.
+    """
+
+    def __init__(
+        self, shape: tuple[int, int], width: int, refined: int, generator: torch.Generator
+    ) -> None:
+        super().__init__()
+        cells, genes = shape
+        self.mlp = uniform(genes, width, fan_in=genes, generator=generator)
+        self.mlp_bias = uniform(width, fan_in=genes, generator=generator)
+        self.first = glorot(genes, width, generator=generator)
+        self.first_bias = nn.Parameter(torch.zeros(width))
+        self.second = glorot(width, width, generator=generator)
+        self.second_bias = nn.Parameter(torch.zeros(width))
+        self.last = uniform(width, width, fan_in=width, generator=generator)
+        self.last_bias = uniform(width, fan_in=width, generator=generator)
+        self.projector = uniform(width, genes, fan_in=width, generator=generator)
+        self.projector_bias = uniform(genes, fan_in=width, generator=generator)
+        self.genes = glorot(cells, refined, generator=generator)
+        self.genes_bias = nn.Parameter(torch.zeros(refined))
+
+
+class Model:
+    """One network on one set of cells."""
+
+    def __init__(self, inputs: Inputs, n_clusters: int, params: Params, job: Job) -> None:
+        device = job.device
+        self.params = params
+        self.hops = (params.mlp_hops, params.gcn_hops)
+        identity = sp.eye_array(len(inputs.cells.indptr) - 1, dtype=np.float32, format="csr")
+        looped = sp.csr_matrix(inputs.cells + identity)
+        self.features = TiledMatrix(inputs.features, device)
+        self.genes_by_cells = SparseMatrix(sp.csr_matrix(inputs.features.T), device)
+        self.smooth = TiledMatrix(normalise(looped), device)
+        self.gene_graph = SparseMatrix(inputs.genes, device)
+        self.looped = SparseMatrix(looped, device)
+        self.cells = CellGraph(inputs.cells, device)
+        self.links = float(looped.nnz)
+        generator = torch_stream(job.seed, "weights")
+        refined = params.refined or n_clusters
+        self.network = Network(inputs.features.shape, params.width, refined, generator).to(device)
+        self.dropout = torch_stream(job.seed, "dropout", device)
+
+    def mask(self, rate: float) -> Mask | None:
+        """Draw the next dropout mask of the width of the views."""
+        shape = (self.features.shape[0], self.params.width)
+        return draw_mask(shape, rate, self.dropout) if rate else None
+
+    def smoothed(self, x: Tensor, hops: int) -> Tensor:
+        """Multiply by the normalised graph some times."""
+        for _ in range(hops):
+            x = self.smooth @ x
+        return x
+
+    def views(self, mask: Mask | None = None) -> Views:
+        """Encode; S^a X W is S^a (X W), so smoothed features are never formed."""
+        net = self.network
+        mlp = self.smoothed(self.features @ net.mlp, self.hops[0])
+        mlp = torch.relu_(mlp + net.mlp_bias)
+        gcn = self.smoothed(self.features @ net.first, self.hops[1] + 1)
+        gcn = leaky_dropout(gcn + net.first_bias, SLOPE, None)
+        gcn = leaky_dropout(self.smooth @ (gcn @ net.second) + net.second_bias, SLOPE, mask)
+        gcn = leaky_dropout(torch.addmm(net.last_bias, gcn, net.last), SLOPE, None)
+        return Views(mlp, gcn)
+
+    def gene_embeddings(self) -> Tensor:
+        """Embed genes, genes x refined; (S^a X)^T W is X^T (S^a W) because S is symmetric."""
+        weight = self.smoothed(self.network.genes, self.hops[0])
+        mixed = self.gene_graph @ (self.genes_by_cells @ weight)
+        return torch.relu(mixed + self.network.genes_bias)
+
+    def refine(self, views: Views, masks: tuple[Mask | None, Mask | None]) -> list[Tensor]:
+        """Project views on genes and from there on their embeddings; rows of unit length."""
+        genes = self.gene_embeddings()
+        weight, bias = self.network.projector @ genes, self.network.projector_bias @ genes
+        pairs = zip(views, masks, strict=True)
+        return [normalize(dropped_product(x, weight, mask) + bias, dim=1) for x, mask in pairs]
+
+    def consistency(self, z1: Tensor, z2: Tensor) -> Tensor:
+        """Mean square of z1 z2^T - (A + I) over all pairs, through Gram matrices."""
+        gram = ((z1.T @ z1) * (z2.T @ z2)).sum()
+        cross = inner_product(z1, z2, self.looped)
+        return (gram - 2 * cross + self.links) / len(z1) ** 2
+
+    def step(self, epoch: int) -> dict[str, Tensor]:
+        """Align the views, contrast neighbours, and reproduce the graph."""
+        params = self.params
+        views = self.views(self.mask(params.dropout))
+        losses = alignment(*views, self.cells, params.temperature, params.neighbour_weight)
+        masks = (self.mask(params.dropout), self.mask(params.dropout))
+        z1, z2 = self.refine(views, masks)
+        return {**losses, "consistency": params.consistency_weight * self.consistency(z1, z2)}
+
+    def embedding(self) -> np.ndarray:
+        """Join the refined views, cells x 2 refined."""
+        with torch.no_grad():
+            return torch.cat(self.refine(self.views(), (None, None)), dim=1).cpu().numpy()
+
+    def optimiser(self) -> torch.optim.Adam:
+        """Return Adam with decay added to the gradient."""
+        rate, decay = self.params.learning_rate, self.params.weight_decay
+        return torch.optim.Adam(self.network.parameters(), rate, weight_decay=decay, fused=True)
+
+
+def number_of_clusters(graph: sp.csr_matrix, job: Job) -> tuple[int, str]:
+    """Return K and the rule that chose it: the width of the refined views depends on it."""
+    if job.n_clusters is not None:
+        return job.n_clusters, "given"
+    spectrum = Spectrum(graph, MOST_CLUSTERS + 1, stream(job.seed, "number"))
+    found = min(spectrum.eigengap(), graph.shape[0])
+    return found, f"largest eigengap of the neighbour graph, 2 to {MOST_CLUSTERS}"
+
+
+def cluster(embedding: np.ndarray, n_clusters: int, params: Params, job: Job) -> np.ndarray:
+    """Run k-means on the joined views."""
+    rng = stream(job.seed, "head")
+    if params.head == "single":
+        return cosine_kmeans(embedding, n_clusters, rng)
+    return kmeans(embedding, n_clusters, rng, params.kmeans_starts)
+
+
+def fit(data: Data, params: Params, job: Job) -> Result:
+    """Train both views together, cluster the refined ones, smooth over the tissue if asked."""
+    if job.n_clusters is not None:
+        check_clusters(job.n_clusters, data.n_cells)
+    inputs = prepare(data, params)
+    n_clusters, rule = number_of_clusters(inputs.cells, job)
+    model = Model(inputs, n_clusters, params, job)
+    radius = params.refine if data.coordinates is not None else 0
+
+    def head() -> tuple[np.ndarray, np.ndarray]:
+        plain = cluster(model.embedding(), n_clusters, params, job)
+        if not radius:
+            return plain, plain
+        assert data.coordinates is not None
+        return majority_vote(plain, data.coordinates, radius, data.pitch), plain
+
+    training = Training(job, params.epochs, lambda: head()[0])
+    training.run(model.optimiser(), model.step, params.epochs)
+    clusters, plain = head()
+    notes = {
+        "k_rule": rule,
+        "refined": len(model.network.genes_bias),
+        "changed_by_vote": float(np.mean(clusters != plain)),
+    }
+    return training.result(clusters, model.embedding(), notes)

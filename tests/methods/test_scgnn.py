@@ -1,0 +1,283 @@
+"""scGNN: rounds, feedback, imputation, alignment and blindness."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+import scipy.sparse as sp
+import torch
+from sklearn.metrics import adjusted_rand_score
+
+from methods.contract import Data, Job, Result
+from methods.scgnn import blocks as in_blocks
+from methods.scgnn import impute as imputing
+from methods.scgnn.autoencoder import Autoencoder
+from methods.scgnn.blocks import expression_blocks
+from methods.scgnn.convergence import stops
+from methods.scgnn.model import Model, spread
+from methods.scgnn.preprocess import Inputs, prepare, variable_genes
+from methods.shared.seeding import stream, torch_stream
+from tests.methods.toys import cells, params, run
+
+QUICK = {"epochs": 15, "cluster_epochs": 6, "graph_epochs": 8, "iterations": 2}
+VARIANTS = ["described", "released"]
+
+
+def inputs(data: Data, variant: str = "described", **changes) -> Inputs:
+    p = params("scgnn", variant, **changes)
+    return prepare(data.counts, p.n_genes, p.ltmg, p.ltmg_fit, p.ltmg_cut, p.log_twice,
+                   stream(0, "states"))  # fmt: skip
+
+
+def built(variant: str = "described", clusters: int | None = 3, **changes) -> Model:
+    """Train on the first graph only."""
+    settings = {**QUICK, **changes}
+    chosen = params("scgnn", variant, **settings)
+    model = Model(inputs(cells()[0], variant), chosen, Job(0, clusters))
+    model.start()
+    return model
+
+
+def same(first: Result, second: Result) -> None:
+    np.testing.assert_array_equal(first.clusters, second.clusters)
+    np.testing.assert_array_equal(first.embedding, second.embedding)
+    np.testing.assert_array_equal(first.imputed, second.imputed)
+    assert first.notes["rounds"] == second.notes["rounds"]
+
+
+@pytest.mark.parametrize(("ltmg", "highest"), [("states", 4), ("binary", 1), ("none", None)])
+def test_kinds_of_states(ltmg, highest):
+    """scGNN section 2.9."""
+    rng = np.random.default_rng(0)
+    level = rng.choice([0.5, 8.0, 80.0], size=(150, 20))
+    data = Data(sp.csr_matrix(rng.poisson(level).astype(np.float32)), np.arange(20).astype(str))
+    states = inputs(data, ltmg=ltmg).states
+    if highest is None:
+        assert states is None
+    else:
+        assert min(highest, 2) <= states.data.max() <= highest
+
+
+def test_streamed_blocks_give_the_same_answer(monkeypatch):
+    """Above the size that fits: nothing dense kept, imputed values in a file."""
+    data, _ = cells()
+    dense = run("scgnn", data, Job(0, 3), **QUICK)
+    monkeypatch.setattr(in_blocks, "DENSE_UP_TO", 0)
+    monkeypatch.setattr(imputing, "DENSE_UP_TO", 0)
+    streamed = run("scgnn", data, Job(0, 3), **QUICK)
+    assert isinstance(streamed.imputed, np.memmap)
+    same(dense, streamed)
+
+
+def test_cluster_autoencoders_are_independent():
+    """scGNN 14: changing the cells of one cluster leaves another's reconstruction alone."""
+    model = built()
+    clusters = np.repeat([0, 1, 2], 30)
+    first = model.cluster_output(np.flatnonzero(clusters == 1))
+    hidden = model.output.hidden.clone()
+    hidden[torch.as_tensor(clusters == 0)] += 5
+    model.output = model.output._replace(hidden=hidden)
+    second = model.cluster_output(np.flatnonzero(clusters == 1))
+    for a, b in zip(first, second, strict=True):
+        assert torch.equal(a, b)
+
+
+@pytest.mark.parametrize(("variant", "feeds_back"), [("described", True), ("released", False)])
+def test_clusters_change_the_next_embedding_only_as_described(variant, feeds_back):
+    """scGNN 15: permuted labels, same number of clusters."""
+    latents = []
+    for permute in (False, True):
+        model = built(variant)
+        clusters = np.repeat([0, 1, 2], 30)
+        if permute:
+            clusters = np.random.default_rng(0).permutation(clusters)
+        model.iterate(clusters)
+        latents.append(model.output.latent)
+    assert torch.equal(*latents) is not feeds_back
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_labels_change_nothing(variant):
+    """scGNN 16: true, shuffled or absent labels beside the data, bit-identical results."""
+
+    @dataclasses.dataclass(frozen=True)
+    class Labelled(Data):
+        truth: np.ndarray | None = None
+
+    data, truth = cells()
+    shuffled = np.random.default_rng(0).permutation(truth)
+    results = [
+        run(
+            "scgnn", Labelled(data.counts, data.genes, truth=labels), Job(0, None), variant, **QUICK
+        )
+        for labels in (truth, shuffled, None)
+    ]
+    same(results[0], results[1])
+    same(results[0], results[2])
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_values_behind_the_mask_change_nothing(variant):
+    """scGNN 17: other originals at held-out entries, bit-identical results."""
+    rng = np.random.default_rng(0)
+    original = cells()[0].counts.toarray()
+    held_out = (original > 0) & (rng.random(original.shape) < 0.1)
+    results = []
+    for change in (0, 1):
+        values = original + change * held_out * rng.integers(1, 90, original.shape)
+        masked = np.where(held_out, 0, values).astype(np.float32)
+        data = Data(sp.csr_matrix(masked), np.arange(60).astype(str))
+        results.append(run("scgnn", data, Job(0, 3), variant, **QUICK))
+    same(*results)
+
+
+def test_cells_keep_their_order():
+    """scGNN 18: one marker gene per cell, through genes, states, blocks and output."""
+    n = 40
+    rng = np.random.default_rng(0)
+    counts = rng.poisson(1.0, (n, 70)).astype(np.float32)
+    counts[np.arange(n), np.arange(n)] = 200 + np.arange(n)
+    data = Data(sp.csr_matrix(counts), np.arange(70).astype(str))
+    found = inputs(data, n_genes=60)
+    marker = found.genes[found.expression.toarray().argmax(axis=1)]
+    np.testing.assert_array_equal(marker, np.arange(n))
+    states = found.states.toarray()
+    assert (states[np.arange(n), [list(found.genes).index(g) for g in range(n)]] > 0).all()
+    blocks = expression_blocks(found.expression, found.states, 0.9, "cpu", rows=7)
+    for block in blocks.parts:
+        top = found.genes[block.values().argmax(dim=1).numpy()]
+        np.testing.assert_array_equal(top, block.cells.numpy())
+    result = run("scgnn", data, Job(0, 3), n_genes=60, **{**QUICK, "cluster_epochs": 150})
+    own = result.imputed[np.arange(n), np.arange(n)]
+    others = result.imputed[:, :n].sum(axis=0) - own
+    assert (own > others / (n - 1)).mean() > 0.9
+    kept = np.setdiff1d(np.arange(70), found.genes)
+    np.testing.assert_allclose(result.imputed[:, kept], np.log1p(counts[:, kept]), rtol=1e-6)
+
+
+def test_imputation_starts_from_the_first_weights():
+    """scGNN 20: a copy, not an alias: trained weights differ, restored ones are those drawn."""
+    model = built()
+    fresh = Autoencoder(60, torch_stream(0, "weights"))
+    for restored, trained, drawn in zip(
+        model.initial.layers, model.network.layers, fresh.layers, strict=True
+    ):
+        assert torch.equal(restored, drawn)
+        assert not torch.equal(trained, drawn)
+    model.impute(np.repeat([0, 1, 2], 30))
+    for restored, drawn in zip(model.initial.layers, fresh.layers, strict=True):
+        assert torch.equal(restored, drawn)
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_planted_groups_are_found_and_held_out_values_guessed(variant, record_property):
+    """scGNN 21: three groups, ARI 0.95 or more; imputation beats the zero predictor."""
+    data, truth = cells(150, 80)
+    original = data.counts.toarray()
+    held_out = (original > 0) & (np.random.default_rng(0).random(original.shape) < 0.1)
+    counts = np.where(held_out, 0, original).astype(np.float32)
+    schedule = {"epochs": 150, "cluster_epochs": 60, "graph_epochs": 120, "iterations": 2}
+    result = run("scgnn", Data(sp.csr_matrix(counts), data.genes), Job(0, 3), variant, **schedule)
+    assert adjusted_rand_score(truth, result.clusters) >= 0.95
+    wanted, logged = np.log1p(original)[held_out], np.log1p(counts)
+    neighbours = np.stack([logged[truth == g].mean(axis=0) for g in range(3)])[truth]
+    predictions = {
+        "scgnn": result.imputed,
+        "zero": np.zeros_like(logged),
+        "gene mean": np.broadcast_to(logged.mean(axis=0), logged.shape),
+        "group mean": neighbours,
+    }
+    errors = {k: float(np.abs(v[held_out] - wanted).mean()) for k, v in predictions.items()}
+    record_property("mean_absolute_error", errors)
+    assert errors["scgnn"] < errors["zero"]
+
+
+@pytest.mark.parametrize(
+    ("rule", "expected"),
+    [("celltype", [1, 1, 0, 0]), ("graph", [1, 0, 1, 0]), ("either", [1, 1, 1, 0]),
+     ("both", [1, 0, 0, 0])],
+)  # fmt: skip
+def test_rules_that_stop(rule, expected):
+    """scGNN section 3.6: partition, graph, either or both; never a label."""
+    found = [
+        stops(rule, partition, graph) for partition in (True, False) for graph in (True, False)
+    ]
+    assert found == [bool(x) for x in expected]
+
+
+def test_labels_of_the_last_round_or_of_the_final_embedding():
+    """scGNN 6.3: released pairs the new embedding with clusters from before the last round."""
+    results = {
+        stale: run("scgnn", cells()[0], Job(0, 3, snapshots=9), stale_labels=stale, **QUICK)
+        for stale in (True, False)
+    }
+    np.testing.assert_array_equal(results[True].embedding, results[False].embedding)
+    before = dict(results[False].snapshots)
+    np.testing.assert_array_equal(results[True].clusters, list(before.values())[-2])
+    np.testing.assert_array_equal(results[False].clusters, list(before.values())[-1])
+
+
+def test_snapshots_are_the_partitions_of_the_rounds():
+    parts = [(epoch, np.zeros(2)) for epoch in range(1, 8)]
+    assert [epoch for epoch, _ in spread(parts, 3)] == [2, 4, 7]
+    assert spread(parts, 0) == []
+    assert [epoch for epoch, _ in spread(parts, 50)] == list(range(1, 8))
+
+
+def test_genes_of_largest_raw_variance():
+    """scGNN section 1: seen in 1 % of cells; variance over cells with 1 % of the genes."""
+    rng = np.random.default_rng(0)
+    counts = rng.poisson(3.0, (300, 8)).astype(np.float32)
+    counts[:, 1] = 0
+    counts[0, 1] = 900  # in fewer than 1 % of cells
+    counts[:, 2] *= 5
+    counts[:, 6] *= 3
+    assert list(variable_genes(sp.csr_matrix(counts), 2)) == [6, 2]
+    counts[5] = 0  # an empty cell does not enter the variance
+    expected = np.delete(counts, 5, axis=0).var(axis=0, ddof=1)
+    expected[1] = -1
+    ranked = variable_genes(sp.csr_matrix(counts), 7)
+    np.testing.assert_array_equal(ranked, np.argsort(expected)[1:])
+
+
+@pytest.mark.parametrize("setting", [
+    {"prune": "forest"}, {"prune": "none"}, {"graph_features": "raw"}, {"variational": False},
+    {"impute": False}, {"ltmg": "none"}, {"ltmg_cut": "fitted"}, {"stop": "both"},
+    {"exact_graph_up_to": 20},
+])  # fmt: skip
+def test_options_run(setting):
+    result = run("scgnn", cells()[0], Job(0, None), **QUICK, **setting)
+    assert np.isfinite(result.embedding).all()
+    assert (result.imputed is None) == (setting == {"impute": False})
+    sampled = setting == {"exact_graph_up_to": 20}
+    assert result.notes["graph_loss"] == ("sampled" if sampled else "exact")
+
+
+def test_number_of_clusters_is_louvains_or_given():
+    data, _ = cells()
+    assert "Louvain" in run("scgnn", data, Job(0, None), **QUICK).notes["k_rule"]
+    given = run("scgnn", data, Job(0, 7), **QUICK)
+    assert given.notes["k_rule"] == "given"
+    assert len(np.unique(given.clusters)) == 7
+
+
+def test_no_counts_at_all_are_refused():
+    empty = Data(sp.csr_matrix((12, 5), dtype=np.float32), np.arange(5).astype(str))
+    with pytest.raises(ValueError, match="every entry is zero"):
+        run("scgnn", empty, Job(0, 2), **QUICK)
+
+
+def test_a_loss_that_is_not_finite_is_named():
+    data = cells()[0]
+    broken = data.counts.copy()
+    broken.data[3] = np.nan
+    with pytest.raises(FloatingPointError, match=r"feature.*epoch 1 "):
+        run("scgnn", Data(broken, data.genes), Job(0, 2), ltmg="none", **QUICK)
+
+
+def test_one_cell_and_two():
+    for n in (1, 2):
+        data = Data(cells()[0].counts[:n], cells()[0].genes)
+        assert len(run("scgnn", data, Job(0, None), **QUICK).clusters) == n

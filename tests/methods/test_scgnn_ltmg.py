@@ -1,0 +1,258 @@
+"""scGNN's regulatory states: the censored mixture, its number of components and the states."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pytest
+import scipy.sparse as sp
+from scipy.integrate import quad
+from scipy.optimize import minimize
+from scipy.stats import norm
+
+from methods.scgnn.ltmg import fit_genes, fitted_cut, ltmg_states, pad, read_gene
+from methods.scgnn.mixture import (
+    Mixture,
+    Observed,
+    censored_joint,
+    fit,
+    log_joint,
+    log_likelihood,
+    start,
+    step,
+)
+from tests.conftest import MIRROR, needs_mirror
+
+GOOLAM = Path(__file__).with_name("goolam_ltmg.csv")
+TRUE = {"weight": (0.4, 0.35, 0.25), "mean": (0.0, 3.0, 5.5), "sd": (0.8, 0.5, 0.6)}
+
+
+def observed(values: np.ndarray, cut: float) -> Observed:
+    """Genes x cells on log scale, one entry per cell; those below the cut are censored."""
+    values = np.sort(values, axis=1)
+    seen = (values >= cut).astype(float)
+    n = values.shape[1]
+    return Observed(values, seen, np.full(len(values), cut), n - seen.sum(axis=1))
+
+
+def drawn(genes: int, cells: int, seed: int = 0) -> np.ndarray:
+    rng = np.random.default_rng(seed)
+    component = rng.choice(3, size=(genes, cells), p=TRUE["weight"])
+    mean, sd = np.array(TRUE["mean"]), np.array(TRUE["sd"])
+    return rng.normal(mean[component], sd[component])
+
+
+def poisson_genes(cells: int = 80, genes: int = 40, seed: int = 0) -> sp.csr_matrix:
+    rng = np.random.default_rng(seed)
+    level = rng.choice([0.3, 3.0, 30.0], size=(cells, genes)) * rng.uniform(0.5, 2, genes)
+    return sp.csr_matrix(rng.poisson(level).astype(np.float32))
+
+
+def goolam_counts(genes: list[str]) -> sp.csr_matrix:
+    """Return the raw counts of some genes, cells x genes."""
+    import rdata
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        matrix = rdata.read_rda(MIRROR / "goolam" / "Goolam.rda")["Goolam"]["data"]
+    return sp.csr_matrix(matrix.loc[genes].to_numpy().T.astype(np.float32))
+
+
+@pytest.mark.parametrize("exact", [True, False])
+def test_likelihood_never_falls(exact):
+    """scGNN 1: both M-steps."""
+    data = observed(drawn(20, 150), 0.5)
+    for k in (2, 3, 4):
+        mixture = start(data, k)
+        before = log_likelihood(mixture, data)
+        for _ in range(40):
+            mixture = step(mixture, data, exact)
+            now = log_likelihood(mixture, data)
+            assert (now >= before - 1e-8).all()
+            before = now
+
+
+def test_without_censored_cells_it_is_an_ordinary_mixture():
+    """scGNN 1: against scikit-learn from the same start, two components."""
+    from sklearn.mixture import GaussianMixture
+
+    rng = np.random.default_rng(3)
+    values = np.concatenate([rng.normal(0, 1, 200), rng.normal(6, 0.7, 150)])[None]
+    data = observed(values, -np.inf)._replace(cut=np.array([values.min()]))
+    begin = start(data, 2)
+    found = fit(data, 2)
+    model = GaussianMixture(
+        2,
+        weights_init=begin.weight[0],
+        means_init=begin.mean[0][:, None],
+        precisions_init=1 / begin.sd[0][:, None, None] ** 2,
+        tol=0,
+        max_iter=200,
+        reg_covar=0,
+    )
+    with pytest.warns(match="converge"):
+        model.fit(values.T)
+    np.testing.assert_allclose(found.mean[0], model.means_[:, 0], atol=1e-6)
+    np.testing.assert_allclose(found.weight[0], model.weights_, atol=1e-6)
+    np.testing.assert_allclose(found.sd[0] ** 2, model.covariances_[:, 0, 0], atol=1e-6)
+
+
+def test_one_censored_gaussian_matches_a_direct_maximiser():
+    """scGNN 2."""
+    values = np.random.default_rng(1).normal(1.0, 1.5, (3, 400))
+    data = observed(values, 0.4)
+    found = fit(data, 1)
+    for gene in range(3):
+        y, n0 = values[gene][values[gene] >= 0.4], data.censored[gene]
+
+        def loss(theta, y=y, n0=n0):
+            mean, sd = theta[0], np.exp(theta[1])
+            return -norm.logpdf(y, mean, sd).sum() - n0 * norm.logcdf(0.4, mean, sd)
+
+        best = minimize(loss, [0.5, 0.0], method="Nelder-Mead", options={"xatol": 1e-8,
+                        "fatol": 1e-10, "maxiter": 4000}).x  # fmt: skip
+        assert found.mean[gene, 0] == pytest.approx(best[0], abs=1e-4)
+        assert found.sd[gene, 0] == pytest.approx(np.exp(best[1]), abs=1e-4)
+
+
+@pytest.mark.parametrize("z", [-8.0, -2.0, 0.0, 1.5, 8.0])
+def test_moments_below_the_cut(z):
+    """scGNN 3: E[X | X < q] = mu - sigma lambda, E[(X - mu)^2 | X < q] = sigma^2 (1 - z lambda)."""
+    mean, sd = 1.3, 0.7
+    cut = mean + z * sd
+    mixture = Mixture(np.ones((1, 1)), np.array([[mean]]), np.array([[sd]]))
+    _, found, mills = censored_joint(mixture, np.array([cut]))
+    assert found[0, 0] == pytest.approx(z)
+    scale = norm.cdf(z)
+    low = cut - 14 * sd
+    points = [max(low, mean - sd)] if z > 0 else None
+    first = quad(lambda x: x * norm.pdf(x, mean, sd), low, cut, points=points, epsabs=0)[0]
+    second = quad(lambda x: (x - mean) ** 2 * norm.pdf(x, mean, sd), low, cut, points=points,
+                  epsabs=0)[0]  # fmt: skip
+    assert mean - sd * mills[0, 0] == pytest.approx(first / scale, rel=1e-7)
+    assert sd**2 * (1 - z * mills[0, 0]) == pytest.approx(second / scale, rel=1e-7)
+
+
+def test_far_tails_stay_finite():
+    """scGNN 3: log space."""
+    mixture = Mixture(np.ones((1, 2)) / 2, np.array([[500.0, -500.0]]), np.ones((1, 2)))
+    joint, _, mills = censored_joint(mixture, np.zeros(1))
+    assert np.isfinite(joint).all()
+    assert np.isfinite(mills).all()
+
+
+def test_three_components_are_recovered():
+    """scGNN 4: medians over genes, and BIC picks three of them in 95 % of genes."""
+    values = np.exp(drawn(40, 2000))
+    values[values < np.exp(0.5)] = 0
+    genes = [read_gene(v[v > 0], 2000, 0.5, None) for v in values]
+    bic, _ = fit_genes(genes, 2000, 5, True)
+    assert (bic.argmin(axis=1) == 1).mean() >= 0.95
+    found = fit(pad(genes, 2000), 3)
+    order = np.argsort(found.mean, axis=1)
+    for name, tolerance in (("mean", 0.02), ("weight", 0.02), ("sd", 0.02)):
+        middle = np.median(np.take_along_axis(getattr(found, name), order, axis=1), axis=0)
+        np.testing.assert_allclose(middle, TRUE[name], atol=tolerance)
+
+
+def test_batched_equals_one_gene_at_a_time():
+    """scGNN 5: parameters, and states for every size of chunk."""
+    data = observed(drawn(12, 200), 0.5)
+    together = fit(data, 3)
+    for gene in range(12):
+        alone = fit(data.take(np.array([gene])), 3)
+        for whole, part in zip(together, alone, strict=True):
+            np.testing.assert_allclose(whole[gene], part[0], rtol=1e-7, atol=1e-9)
+    counts = poisson_genes()
+    states = ltmg_states(counts).toarray()
+    for elements in (1, 300, 10**6):
+        np.testing.assert_array_equal(states, ltmg_states(counts, elements=elements).toarray())
+
+
+def test_merging_equal_values_changes_nothing():
+    """scGNN 5: distinct values with counts against every cell on its own."""
+    counts = poisson_genes().toarray().T
+    genes = [read_gene(c[c > 0].astype(float), counts.shape[1], 0.0, None) for c in counts]
+    merged = pad(genes, counts.shape[1])
+    width = int(merged.times.sum(axis=1).max())
+    value, count = np.zeros((2, len(genes), width))
+    for row, gene in enumerate(genes):
+        full = np.repeat(gene.value, gene.times.astype(int))
+        value[row, : len(full)], count[row, : len(full)] = full, 1
+    single = Observed(value, count, merged.cut, merged.censored)
+    for k in (2, 3):
+        for a, b in zip(fit(merged, k), fit(single, k), strict=True):
+            np.testing.assert_allclose(a, b, rtol=1e-6, atol=1e-8)
+
+
+@pytest.mark.parametrize("exact", [True, False])
+def test_shape_and_zeros(exact):
+    """scGNN 5: shape of the input, state 0 wherever the count is 0."""
+    counts = poisson_genes()
+    states = ltmg_states(counts, exact, np.random.default_rng(0))
+    assert states.shape == counts.shape
+    assert states.dtype == np.uint8
+    assert not states.toarray()[counts.toarray() == 0].any()
+    assert states.toarray().max() >= 1
+
+
+def test_states_rise_with_the_value_where_spreads_agree():
+    """scGNN 5."""
+    value = np.linspace(0, 6, 50)[None]
+    mixture = Mixture(
+        np.array([[0.2, 0.5, 0.3]]), np.array([[1.0, 3.0, 5.0]]), np.full((1, 3), 0.6)
+    )
+    state = log_joint(mixture, value).argmax(axis=1)[0]
+    assert (np.diff(state) >= 0).all()
+    assert state[-1] == 2
+
+
+def test_order_of_genes_does_not_matter():
+    """scGNN 6: every gene on its own, unlike the reference."""
+    counts = poisson_genes()
+    order = np.random.default_rng(2).permutation(counts.shape[1])
+    states = ltmg_states(counts).toarray()
+    np.testing.assert_array_equal(ltmg_states(counts[:, order]).toarray(), states[:, order])
+
+
+@needs_mirror
+def test_released_states_agree_with_the_published_ones():
+    """scGNN 6: 22 genes of the matrix shipped with OSU-BMBL/scGNN2.0 (Goolam), 98 % or more.
+
+    Binary from the first gene on, which has one component besides the empty one.
+    """
+    rows = [line.split(",") for line in GOOLAM.read_text().splitlines()[1:]]
+    published = np.array([list(word) for _, word in rows], dtype=int).T
+    counts = goolam_counts([gene for gene, _ in rows])
+    states = ltmg_states(counts, False, np.random.default_rng(0)).toarray()
+    assert set(np.unique(states)) == {0, 1}
+    assert (states == published).mean() >= 0.98
+    assert ltmg_states(counts).toarray().max() > 1
+
+
+def test_genes_without_zeros_start_at_state_one():
+    """scGNN section 2.5: the empty component shifts the states; the smallest value stays 0."""
+    rng = np.random.default_rng(0)
+    counts = sp.csr_matrix((rng.poisson(50, (200, 3)) + 1).astype(np.float32))
+    states, dense = ltmg_states(counts).toarray(), counts.toarray()
+    for gene in range(3):
+        lowest = dense[:, gene] == dense[:, gene].min()
+        assert not states[lowest, gene].any()
+        assert (states[~lowest, gene] >= 1).all()
+
+
+def test_hopeless_genes_have_no_states():
+    """Constant genes, genes seen once, empty genes."""
+    counts = np.zeros((30, 3), dtype=np.float32)
+    counts[:, 0], counts[4, 1] = 2, 7
+    assert not ltmg_states(sp.csr_matrix(counts)).toarray().any()
+
+
+def test_global_cut_lies_between_two_groups_of_minima():
+    rng = np.random.default_rng(0)
+    lowest = np.exp(np.concatenate([rng.normal(-2, 0.3, 150), rng.normal(2, 0.3, 150)]))
+    values = sp.csr_matrix(np.vstack([lowest, 2 * lowest]))
+    assert -1.5 < fitted_cut(values) < 1.5
+    assert fitted_cut(sp.csr_matrix(np.ones((5, 4)))) == 0.0

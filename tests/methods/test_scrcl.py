@@ -1,0 +1,253 @@
+"""scRCL as a whole: identities, symmetries, determinism, clustering heads."""
+
+from __future__ import annotations
+
+import anndata
+import numpy as np
+import pytest
+import scipy.sparse as sp
+import torch
+from sklearn.metrics import adjusted_rand_score
+from torch.nn.functional import leaky_relu, normalize
+from torch_geometric.nn import GCNConv
+
+from methods.contract import Data, Job
+from methods.runner import read_input
+from methods.scrcl.heads import central_start, cosine_kmeans
+from methods.scrcl.inputs import Inputs, gene_neighbours, gene_propagation
+from methods.scrcl.model import Model, prepare
+from methods.shared.dropout import draw_mask, dropped_product, leaky_dropout
+from methods.shared.refine import majority_vote
+from methods.shared.sparse import csr_tensor
+from methods.shared.tiled import TiledMatrix
+from tests.methods.toys import cells, params, run, tissue
+
+SMALL = {"width": 40, "epochs": 15}
+LEARNING = {"width": 200, "epochs": 60, "learning_rate": 1e-3, "weight_decay": 1e-3}
+
+
+def build(data: Data, seed: int = 0, **changes) -> Model:
+    chosen = params("scrcl", **{"width": 40, **changes})
+    return Model(prepare(data, chosen), 3, chosen, Job(seed, 3))
+
+
+def dense_views(model: Model) -> tuple[torch.Tensor, torch.Tensor]:
+    """The layers written out on smoothed dense features."""
+    net, slope = model.network, 0.01
+    x = model.features.matrix.forward.to_dense()
+    s = model.smooth.matrix.forward.to_dense()
+    smooth = [torch.linalg.matrix_power(s, hops) @ x for hops in model.hops]
+    mlp = torch.relu(smooth[0] @ net.mlp + net.mlp_bias)
+    h = leaky_relu(s @ smooth[1] @ net.first + net.first_bias, slope)
+    h = leaky_relu(s @ h @ net.second + net.second_bias, slope)
+    return mlp, leaky_relu(h @ net.last + net.last_bias, slope)
+
+
+@pytest.mark.parametrize("hops", [(0, 0), (5, 0), (4, 2)])
+@pytest.mark.parametrize("toy", [cells, tissue])
+def test_reassociated_products_equal_the_dense_path(toy, hops):
+    """ScRCL 9.5: S^a (X W) for (S^a X) W, X^T (S^a W) for (S^a X)^T W, x (W^T Y) for (x W^T) Y."""
+    model = build(toy()[0], mlp_hops=hops[0], gcn_hops=hops[1])
+    mlp, gcn = dense_views(model)
+    views = model.views()
+    torch.testing.assert_close(views.mlp, mlp, rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(views.gcn, gcn, rtol=1e-4, atol=1e-4)
+    net, x = model.network, model.features.matrix.forward.to_dense()
+    s = model.smooth.matrix.forward.to_dense()
+    smoothed = torch.linalg.matrix_power(s, hops[0]) @ x
+    graph = model.gene_graph.forward.to_dense()
+    genes = torch.relu(graph @ smoothed.T @ net.genes + net.genes_bias)
+    torch.testing.assert_close(model.gene_embeddings(), genes, rtol=1e-4, atol=1e-4)
+    projected = [view @ net.projector + net.projector_bias for view in (mlp, gcn)]
+    expected = [normalize(rows @ genes, dim=1) for rows in projected]
+    for z, other in zip(model.refine(views, (None, None)), expected, strict=True):
+        torch.testing.assert_close(z, other, rtol=1e-3, atol=1e-4)
+
+
+def test_graph_view_is_that_of_the_layer_library():
+    """ScRCL 2: two GCNConv layers and a linear one, leaky ReLU after each."""
+    data, _ = cells()
+    model = build(data)
+    graph = prepare(data, params("scrcl")).cells
+    edges, net = torch.tensor(np.stack(graph.nonzero())), model.network
+    h = model.features.matrix.forward.to_dense()
+    for weight, bias in ((net.first, net.first_bias), (net.second, net.second_bias)):
+        layer = GCNConv(*weight.shape)
+        layer.lin.weight.data, layer.bias.data = weight.data.T, bias.data
+        h = leaky_relu(layer(h, edges), 0.01)
+    h = leaky_relu(h @ net.last + net.last_bias, 0.01)
+    torch.testing.assert_close(model.views().gcn, h, rtol=1e-4, atol=1e-4)
+
+
+def permuted(inputs: Inputs, cell: np.ndarray, gene: np.ndarray) -> Inputs:
+    return Inputs(
+        sp.csr_matrix(inputs.features[cell][:, gene]),
+        sp.csr_matrix(inputs.cells[cell][:, cell]),
+        sp.csr_matrix(inputs.genes[gene][:, gene]),
+    )
+
+
+def test_order_of_cells_and_genes_and_scale_of_the_projector():
+    """ScRCL 9.6: Z follows the cells, does not see the order of genes nor a positive factor."""
+    data, _ = cells()
+    chosen = params("scrcl", width=40)
+    inputs, rng = prepare(data, chosen), np.random.default_rng(0)
+    plain = Model(inputs, 3, chosen, Job(0, 3))
+    cell, gene = rng.permutation(90), rng.permutation(60)
+    mixed = Model(permuted(inputs, cell, gene), 3, chosen, Job(0, 3))
+    with torch.no_grad():
+        for name in ("mlp", "first"):
+            getattr(mixed.network, name).copy_(getattr(plain.network, name)[gene])
+        mixed.network.projector.copy_(4 * plain.network.projector[:, gene])
+        mixed.network.projector_bias.copy_(4 * plain.network.projector_bias[gene])
+        mixed.network.genes.copy_(plain.network.genes[cell])
+    np.testing.assert_allclose(mixed.embedding(), plain.embedding()[cell], atol=1e-4)
+
+
+def test_gene_lists_follow_their_genes():
+    """ScRCL 9.6: reordering genes reorders the gene graph."""
+    data, _ = cells(200)
+    order = np.random.default_rng(1).permutation(60)
+    plain = gene_propagation(gene_neighbours(data.counts, 5)).toarray()
+    mixed = gene_propagation(gene_neighbours(sp.csr_matrix(data.counts[:, order]), 5))
+    same = (mixed.toarray() == plain[np.ix_(order, order)]).mean()
+    assert same > 0.99  # integer distances may tie
+
+
+def test_each_half_of_the_embedding_has_unit_rows():
+    """ScRCL 2: Z = [z1, z2], cells x twice the number of clusters."""
+    result = run("scrcl", cells()[0], Job(0, 3), **SMALL)
+    assert result.embedding.shape == (90, 6)
+    for half in np.split(result.embedding, 2, axis=1):
+        np.testing.assert_allclose(np.linalg.norm(half, axis=1), 1, rtol=1e-5)
+    wide = run("scrcl", cells()[0], Job(0, 3), refined=10, **SMALL)
+    assert wide.embedding.shape == (90, 20)
+
+
+def test_projector_and_gene_encoder_learn_from_consistency_only():
+    """ScRCL 3: the alignment losses leave no gradient on them."""
+    model = build(cells()[0], dropout=0.0)
+    losses = model.step(0)
+    refiners = ("projector", "projector_bias", "genes", "genes_bias")
+    weights = [getattr(model.network, name) for name in refiners]
+    aligned = torch.autograd.grad(
+        losses["distribution"], weights, retain_graph=True, allow_unused=True
+    )
+    assert all(gradient is None for gradient in aligned)
+    assert all(g.abs().sum() > 0 for g in torch.autograd.grad(losses["consistency"], weights))
+
+
+@pytest.mark.parametrize("toy", [cells, tissue])
+@pytest.mark.parametrize("variant", ["described", "released"])
+def test_same_seed_same_bytes_on_both_modalities(toy, variant):
+    """ScRCL 4: determinism, with and without snapshots; the last is the result."""
+    data, _ = toy()
+    runs = [run("scrcl", data, Job(7, 3, snapshots=n), variant, **SMALL) for n in (0, 0, 4)]
+    for other in runs[1:]:
+        np.testing.assert_array_equal(runs[0].clusters, other.clusters)
+        np.testing.assert_array_equal(runs[0].embedding, other.embedding)
+    assert [epoch for epoch, _ in runs[2].snapshots] == [3, 7, 11, 15]
+    np.testing.assert_array_equal(runs[2].snapshots[-1][1], runs[2].clusters)
+
+
+@pytest.mark.parametrize("toy", [cells, tissue])
+def test_planted_groups_are_found(toy):
+    """ScRCL 3: with the decay below the losses' gradients the refined views find the groups."""
+    data, truth = toy()
+    result = run("scrcl", data, Job(0, 3), **LEARNING)
+    assert adjusted_rand_score(truth, result.clusters) > 0.9
+    assert set(result.trace[0]) == {"epoch", "loss", "distribution", "neighbours", "consistency"}
+    assert result.trace[-1]["loss"] < 0.3 * result.trace[0]["loss"]
+
+
+def test_votes_are_reported_both_ways():
+    """ScRCL 7.11: off as described, 50 spots as released, never without coordinates."""
+    data, _ = tissue()
+    assert params("scrcl").refine == 0
+    assert params("scrcl", "released").refine == 50
+    plain = run("scrcl", data, Job(0, 3), **SMALL)
+    voted = run("scrcl", data, Job(0, 3), refine=12, **SMALL)
+    expected = majority_vote(plain.clusters, data.coordinates, 12, data.pitch)
+    np.testing.assert_array_equal(voted.clusters, expected)
+    assert plain.notes["changed_by_vote"] == 0
+    assert voted.notes["changed_by_vote"] == np.mean(expected != plain.clusters) > 0
+    assert run("scrcl", cells()[0], Job(0, 3), refine=12, **SMALL).notes["changed_by_vote"] == 0
+
+
+def test_labels_beside_the_input_change_nothing(tmp_path):
+    """ScRCL 9.7: permuted or deleted annotations leave the outputs bit-identical."""
+    data, truth = tissue()
+    results = []
+    for name, labels in (("a", truth), ("b", truth[::-1]), ("c", None)):
+        adata = anndata.AnnData(data.counts)
+        adata.obsm["spatial"] = data.coordinates
+        adata.uns["blindfold"] = {"pitch": data.pitch}
+        if labels is not None:
+            adata.obs["ground_truth"] = [str(label) for label in labels]
+        adata.write_h5ad(tmp_path / f"{name}.h5ad")
+        job = {"input": tmp_path / f"{name}.h5ad", "needs": ["coordinates"]}
+        results.append(run("scrcl", read_input(job)[0], Job(0, 3), **SMALL))
+    for other in results[1:]:
+        np.testing.assert_array_equal(results[0].clusters, other.clusters)
+        np.testing.assert_array_equal(results[0].embedding, other.embedding)
+
+
+def test_number_of_clusters_by_eigengap():
+    data, _ = cells(150)
+    result = run("scrcl", data, Job(0, None), **SMALL)
+    assert "eigengap" in result.notes["k_rule"]
+    assert result.notes["refined"] == len(np.unique(result.clusters)) == 3
+
+
+def test_start_of_the_single_kmeans_is_the_most_central_draw():
+    """ScRCL 4: of 20 draws, the least total cosine distance between all cells and all rows."""
+    rows = np.random.default_rng(0).normal(size=(40, 5))
+    found = central_start(rows, 3, np.random.default_rng(4))
+    rng = np.random.default_rng(4)
+    unit = rows / np.linalg.norm(rows, axis=1, keepdims=True)
+    draws = [rng.choice(40, 3, replace=False) for _ in range(20)]
+    costs = [(1 - unit @ unit[draw].T).sum() for draw in draws]
+    np.testing.assert_array_equal(found, rows[draws[int(np.argmin(costs))]])
+
+
+def test_single_kmeans_finds_directions_and_fills_empty_clusters():
+    """ScRCL 7.6: no cluster stays empty while other points are distinct."""
+    rng = np.random.default_rng(0)
+    truth = np.repeat(np.arange(3), 40)
+    rows = np.eye(3)[truth] * rng.uniform(0.5, 3, (120, 1)) + rng.normal(0, 0.05, (120, 3))
+    best = max(
+        adjusted_rand_score(truth, cosine_kmeans(rows, 3, np.random.default_rng(s)))
+        for s in range(5)
+    )
+    assert best == 1
+    doubled = np.repeat(np.eye(4), 10, axis=0)
+    for seed in range(5):
+        labels = cosine_kmeans(doubled, 4, np.random.default_rng(seed))
+        assert len(np.unique(labels)) == 4
+
+
+def test_masks_drop_at_their_rate_and_keep_the_mean():
+    """Dropout: share of zeros, scale, gradient through both uses."""
+    generator = torch.Generator().manual_seed(0)
+    mask = draw_mask((400, 500), 0.3, generator)
+    assert (~mask.keep).float().mean().item() == pytest.approx(0.3, abs=0.005)
+    assert mask.scale == pytest.approx(1 / 0.7, rel=1e-4)
+    assert draw_mask((3, 3), 0.0, generator).keep.all()
+    x = torch.randn(6, 5, dtype=torch.float64, requires_grad=True)
+    w = torch.randn(5, 2, dtype=torch.float64, requires_grad=True)
+    small = draw_mask((6, 5), 0.4, generator)
+    torch.testing.assert_close(dropped_product(x, w, small), (x * small.keep * small.scale) @ w)
+    assert torch.autograd.gradcheck(lambda a, b: dropped_product(a, b, small), (x, w))
+    assert torch.autograd.gradcheck(lambda a: leaky_dropout(a * 1.0, 0.01, small), (x,))
+
+
+def test_products_by_strips_equal_whole_ones():
+    """Wide sparse products: values and gradients."""
+    matrix = sp.random(50, 40, 0.2, format="csr", dtype=np.float32, random_state=0)
+    x = torch.randn(40, 300, requires_grad=True)
+    out = TiledMatrix(matrix) @ x
+    expected = csr_tensor(matrix, "cpu").to_dense() @ x
+    torch.testing.assert_close(out, expected)
+    weight = torch.randn_like(out)
+    (found,) = torch.autograd.grad((out * weight).sum(), x)
+    torch.testing.assert_close(found, torch.tensor(matrix.toarray()).T @ weight)

@@ -1,0 +1,178 @@
+"""The graphs and features of scRCL against scikit-learn, scanpy and PyTorch Geometric."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import scanpy as sc
+import scipy.sparse as sp
+import torch
+from anndata import AnnData
+from sklearn.neighbors import NearestNeighbors, kneighbors_graph
+from torch_geometric.nn import GCNConv
+
+from methods.contract import Data
+from methods.scrcl import inputs
+from methods.scrcl.inputs import cells_of, gene_neighbours, gene_propagation, spots_of
+from methods.shared import cosine
+from methods.shared.cosine import cosine_knn
+from methods.shared.graph import normalise
+from methods.shared.refine import majority_vote
+from tests.methods.toys import cells, tissue
+
+
+def scanpy_cells(data: Data, n_genes: int) -> AnnData:
+    adata = AnnData(data.counts.copy())
+    sc.pp.normalize_total(adata, target_sum=1e4)
+    sc.pp.log1p(adata)
+    sc.pp.highly_variable_genes(adata, n_top_genes=n_genes)
+    return adata
+
+
+def test_cell_graph_is_the_union_of_cosine_lists(monkeypatch):
+    """ScRCL 9.4: 14 others by cosine in log expression; symmetric, no loops; blocks agree."""
+    monkeypatch.setattr(cosine, "ROWS", 37)
+    data, _ = cells(150)
+    features, graph = cells_of(data, 30, 15, "counts")
+    adata = scanpy_cells(data, 30)
+    chosen = adata.var["highly_variable"].to_numpy()
+    logged = adata.X.toarray()[:, chosen]
+    lists = kneighbors_graph(logged, 14, metric="cosine")
+    np.testing.assert_array_equal(graph.toarray(), lists.maximum(lists.T).toarray())
+    assert (graph != graph.T).nnz == 0
+    assert graph.diagonal().sum() == 0
+    assert graph.sum(axis=1).min() >= 14
+    np.testing.assert_array_equal(features.toarray(), data.counts.toarray()[:, chosen])
+
+
+def test_scaled_features_of_cells_are_an_option():
+    """ScRCL 7.8: log values of unit deviation instead of counts; the same graph."""
+    data, _ = cells(80)
+    scaled, graph = cells_of(data, 60, 15, "scaled")
+    adata = scanpy_cells(data, 60)
+    sc.pp.scale(adata, zero_center=False, max_value=10)
+    np.testing.assert_allclose(scaled.toarray(), adata.X.toarray(), rtol=1e-5)
+    assert (graph != cells_of(data, 60, 15, "counts")[1]).nnz == 0
+
+
+def test_many_cells_find_neighbours_in_components(monkeypatch):
+    """ScRCL 1a: 50 principal components, still by cosine, from 10,000 cells on."""
+    monkeypatch.setattr(inputs, "COMPONENTS_FROM", 100)
+    data, _ = cells(120, genes=90)
+    graph = cells_of(data, 90, 15, "counts")[1]
+    logged = scanpy_cells(data, 90).X.toarray()
+    logged = logged - logged.mean(axis=0)
+    components = logged @ np.linalg.svd(logged, full_matrices=False)[2][:50].T
+    lists = kneighbors_graph(components, 14, metric="cosine")
+    assert (graph != lists.maximum(lists.T)).nnz <= 4  # float32 input, ties at its resolution
+
+
+def test_spot_graph_and_features():
+    """ScRCL 1b: nearest spots by position, union; scaled log values, not centred."""
+    data, _ = tissue(12)
+    jitter = np.random.default_rng(0).normal(0, 5, data.coordinates.shape)
+    data = Data(data.counts, data.genes, data.coordinates + jitter, data.pitch)
+    features, graph = spots_of(data, 60, 15, "scaled")
+    lists = kneighbors_graph(data.coordinates, 15)
+    np.testing.assert_array_equal(graph.toarray(), lists.maximum(lists.T).toarray())
+    adata = AnnData(data.counts.copy())
+    sc.pp.normalize_total(adata, target_sum=1e4)
+    sc.pp.log1p(adata)
+    sc.pp.scale(adata, zero_center=False, max_value=10)
+    np.testing.assert_allclose(features.toarray(), adata.X.toarray(), rtol=1e-5)
+    raw = spots_of(data, 60, 15, "counts")[0]
+    np.testing.assert_array_equal(raw.toarray(), data.counts.toarray())
+
+
+def test_genes_that_vary_most_are_taken():
+    """ScRCL 1b: flavour seurat_v3 on counts of spots."""
+    data, _ = tissue(14, genes=200)
+    adata = AnnData(data.counts.copy())
+    sc.pp.highly_variable_genes(adata, n_top_genes=40, flavor="seurat_v3")
+    chosen = adata.var["highly_variable"].to_numpy()
+    raw = spots_of(data, 40, 15, "counts")[0]
+    np.testing.assert_array_equal(raw.toarray(), data.counts.toarray()[:, chosen])
+
+
+def test_gene_lists_are_nearest_by_euclid(monkeypatch):
+    """ScRCL 1a.7: five nearest genes over cells, itself first."""
+    monkeypatch.setattr(inputs, "CELLS", 32)
+    data, _ = cells(100)
+    found = gene_neighbours(data.counts, 5)
+    finder = NearestNeighbors(n_neighbors=5, algorithm="brute").fit(data.counts.T.toarray())
+    distance, _ = finder.kneighbors()
+    dense = data.counts.toarray().astype(float)
+    own = np.linalg.norm(dense.T[:, None] - dense.T[found], axis=2)
+    assert (own[:, 0] == 0).all()
+    np.testing.assert_allclose(own[:, 1:], distance[:, :4], rtol=1e-6)
+
+
+def pyg(neighbours: np.ndarray, x: torch.Tensor) -> torch.Tensor:
+    """One GCNConv with unit weights and the authors' edges, from each gene to its list."""
+    rows = np.repeat(np.arange(len(neighbours)), neighbours.shape[1])
+    edges = torch.tensor(np.stack([rows, neighbours.ravel()]))
+    layer = GCNConv(x.shape[1], x.shape[1], bias=False)
+    layer.lin.weight.data = torch.eye(x.shape[1])
+    return layer(x, edges).detach()
+
+
+def test_gene_propagation_is_that_of_the_layer_library():
+    """ScRCL 9.4: d^-1/2 B^T d^-1/2 with column sums, hence PyG's GCNConv."""
+    data, _ = cells(100)
+    neighbours = gene_neighbours(data.counts, 5)
+    lists = np.zeros((60, 60))
+    lists[np.repeat(np.arange(60), 5), neighbours.ravel()] = 1
+    assert (lists.diagonal() == 1).all()
+    root = np.diag(lists.sum(axis=0) ** -0.5)
+    found = gene_propagation(neighbours)
+    np.testing.assert_allclose(found.toarray(), root @ lists.T @ root, rtol=1e-6)
+    x = torch.randn(60, 4)
+    torch.testing.assert_close(torch.tensor(found.toarray()) @ x, pyg(neighbours, x))
+
+
+def test_duplicate_genes_keep_their_own_loop():
+    """ScRCL 2: a gene pushed out of its own list by duplicates still sees itself."""
+    counts = np.random.default_rng(0).poisson(2.0, (50, 12)).astype(np.float32)
+    counts[:, :8] = counts[:, :1]
+    neighbours = gene_neighbours(sp.csr_matrix(counts), 5)
+    assert not (neighbours[7] == 7).any()
+    found = gene_propagation(neighbours)
+    assert np.isfinite(found.data).all()
+    assert found.diagonal().min() > 0
+    x = torch.randn(12, 3)
+    torch.testing.assert_close(torch.tensor(found.toarray()) @ x, pyg(neighbours, x))
+
+
+def test_cell_propagation_is_that_of_the_layer_library():
+    """ScRCL 1c: S = D^-1/2 (A + I) D^-1/2 smooths inputs and propagates in the graph view."""
+    graph = cells_of(cells(60)[0], 60, 15, "counts")[1]
+    x = torch.randn(60, 4)
+    edges = torch.tensor(np.stack(graph.nonzero()))
+    layer = GCNConv(4, 4, bias=False)
+    layer.lin.weight.data = torch.eye(4)
+    found = normalise(graph + sp.eye_array(60, format="csr"))
+    torch.testing.assert_close(torch.tensor(found.toarray()) @ x, layer(x, edges).detach())
+
+
+def test_duplicate_and_empty_cells_are_ordered_by_index():
+    """Bad input: ties among equal cells; a cell without counts is as far from all."""
+    rows = sp.csr_matrix(np.array([[1, 2], [1, 2], [0, 0], [1, 2], [2, 1]], dtype=np.float32))
+    found = cosine_knn(rows, 2)
+    np.testing.assert_array_equal(found, [[1, 3], [0, 3], [0, 1], [0, 1], [0, 1]])
+    assert cosine_knn(rows[:1], 3).shape == (1, 0)
+
+
+def test_vote_keeps_constants_and_removes_a_flip():
+    """ScRCL 9.9: on a line of spots."""
+    line = np.column_stack([np.arange(30.0), np.zeros(30)])
+    constant = np.ones(30, dtype=int)
+    np.testing.assert_array_equal(majority_vote(constant, line, 6), constant)
+    flipped = constant.copy()
+    flipped[12] = 0
+    np.testing.assert_array_equal(majority_vote(flipped, line, 6), constant)
+
+
+def test_counts_without_an_entry_are_refused():
+    """Bad input: no expressed gene."""
+    with pytest.raises(ValueError, match="expressed gene"):
+        cells_of(Data(sp.csr_matrix((9, 4), dtype=np.float32), np.arange(4)), 4, 3, "counts")
