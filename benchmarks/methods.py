@@ -9,6 +9,7 @@ memory is the largest resident set of the process, imports and data included.
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import json
 import os
 import resource
@@ -26,7 +27,9 @@ GENES = {"scrna": 2000, "spatial": 3000}
 COLUMNS = ("method", "variant", "cells", "genes", "seconds_per_epoch", "wall_s", "peak_mb")
 
 
-def measure(name: str, cells: int, epochs: int | None, threads: int) -> dict[str, Any]:
+def measure(
+    name: str, cells: int, epochs: int | None, threads: int, modality: str | None
+) -> dict[str, Any]:
     """Run one method in this process and return its row."""
     from benchmarks.synthetic import dataset
     from blindfold.core.methods import fill_params, method_card, method_folder, split_variant
@@ -39,10 +42,10 @@ def measure(name: str, cells: int, epochs: int | None, threads: int) -> dict[str
     lengths = ("epochs", "cluster_epochs", "graph_epochs")
     shortened = [key for key in lengths if key in card.parameters and epochs]
     params = fill_params(card, variant, dict.fromkeys(shortened, epochs), folder)
-    modality = "spatial" if "coordinates" in card.needs else "scrna"
+    modality = modality or ("spatial" if "coordinates" in card.needs else "scrna")
     data, n_clusters = dataset(modality, cells, GENES[modality])
-    if "coordinates" not in card.needs:
-        assert data.coordinates is None
+    if "coordinates" not in [*card.needs, *card.uses]:
+        data = dataclasses.replace(data, coordinates=None, pitch=None)
     ticks: list[float] = []
     job = Job(
         seed=0,
@@ -59,14 +62,16 @@ def measure(name: str, cells: int, epochs: int | None, threads: int) -> dict[str
         "method": method,
         "variant": variant,
         "cells": cells,
-        "genes": min(params.get("n_genes", GENES[modality]), GENES[modality]),
+        "genes": min(params.get("n_genes") or GENES[modality], GENES[modality]),
         "seconds_per_epoch": steps[len(steps) // 2] if steps else None,
         "wall_s": wall_s,
         "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
     }
 
 
-def in_child(name: str, cells: int, epochs: int | None, threads: int) -> dict[str, Any]:
+def in_child(
+    name: str, cells: int, epochs: int | None, threads: int, modality: str | None
+) -> dict[str, Any]:
     """Measure in a fresh process with a fixed number of threads."""
     env = {**os.environ, **dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), str(threads))}
     command = [
@@ -75,7 +80,7 @@ def in_child(name: str, cells: int, epochs: int | None, threads: int) -> dict[st
         "ignore",
         __file__,
         "--child",
-        json.dumps([name, cells, epochs, threads]),
+        json.dumps([name, cells, epochs, threads, modality]),
     ]
     done = subprocess.run(command, env=env, stdout=subprocess.PIPE, text=True, check=True)
     row: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
@@ -98,6 +103,7 @@ def main() -> None:
     parser.add_argument("--cells", nargs="+", type=int, default=[])
     parser.add_argument("--epochs", type=int, help="shorten each phase of training")
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--modality", choices=list(GENES), help="of methods that run on both")
     parser.add_argument("--json", type=Path, help="write the rows here")
     parser.add_argument("--child", help=argparse.SUPPRESS)
     options = parser.parse_args()
@@ -109,7 +115,7 @@ def main() -> None:
     rows = []
     for name in options.methods:
         for cells in options.cells:
-            rows.append(in_child(name, cells, options.epochs, options.threads))
+            rows.append(in_child(name, cells, options.epochs, options.threads, options.modality))
             print(line(rows[-1]), flush=True)
     if options.json:
         options.json.write_text(json.dumps(rows, indent=2) + "\n")

@@ -25,7 +25,8 @@ class Data:
     genes
         Gene names, one per column of ``counts``.
     coordinates
-        Positions, cells x 2, float64; None unless the method's card needs coordinates.
+        Positions, cells x 2, float64; None unless the method's card needs or uses coordinates,
+        and where it uses them None on data without.
     pitch
         Median distance to the nearest neighbour, in the unit of ``coordinates``.
     image

@@ -89,7 +89,7 @@ def read_input(job: dict[str, Any]) -> tuple[Data, list[str]]:
 
     adata = anndata.read_h5ad(job["input"])
     facts = adata.uns.get("blindfold", {})
-    wants_place = "coordinates" in job["needs"]
+    wants_place = "coordinates" in job["needs"] and "spatial" in adata.obsm
     wants_image = "image" in job["needs"]
     batch = adata.obs["batch"].astype("category").cat.codes if "batch" in adata.obs else None
     data = Data(

@@ -9,6 +9,8 @@ import sys
 import time
 from pathlib import Path
 
+import anndata
+import numpy as np
 import pandas as pd
 import psutil
 import pytest
@@ -156,6 +158,42 @@ def test_what_cannot_run_here_is_unavailable(blinded, tmp_path):
     found = end(request(blinded, "placed", methods_path=(str(folder.parent),)))
     assert found["status"] == "unavailable"
     assert "coordinates" in found["reason"]
+
+
+def test_a_method_that_needs_counts_does_not_run_on_expression(blinded, tmp_path):
+    folder = tmp_path / "more" / "counting"
+    folder.mkdir(parents=True)
+    card = (REPOSITORY / "tests/bad_methods/nosy/method.yaml").read_text()
+    (folder / "method.yaml").write_text(card + "needs: [counts]\n")
+    facts = {"dataset": "d", "n_clusters": 3, "modality": "scrna", "values": "expression"}
+    (blinded.parent / "card.json").write_text(json.dumps(facts))
+    found = end(request(blinded, "counting", methods_path=(str(folder.parent),)))
+    assert (found["status"], "expression" in found["reason"]) == ("unavailable", True)
+
+
+USES = """
+import numpy as np
+from methods.contract import Result
+
+def fit(data, params, job):
+    placed = data.coordinates is not None
+    return Result(clusters=np.arange(len(data.counts.indptr) - 1) % (3 if placed else 2))
+"""
+
+
+@pytest.mark.parametrize("placed", [True, False])
+def test_coordinates_that_a_method_uses_are_given_where_there_are_any(blinded, tmp_path, placed):
+    folder = tmp_path / "more" / "flexible"
+    folder.mkdir(parents=True)
+    card = (REPOSITORY / "tests/bad_methods/nosy/method.yaml").read_text()
+    (folder / "method.yaml").write_text(card + "uses: [coordinates]\n")
+    (folder / "model.py").write_text(USES)
+    if placed:
+        adata = anndata.read_h5ad(blinded)
+        adata.obsm["spatial"] = np.arange(2.0 * adata.n_obs).reshape(-1, 2)
+        adata.write_h5ad(blinded)
+    found = end(request(blinded, "flexible", methods_path=(str(folder.parent),)))
+    assert (found["status"], found["n_clusters"]) == ("ok", 3 if placed else 2)
 
 
 def test_no_device_is_unavailable_unless_the_cpu_is_allowed(blinded, monkeypatch):

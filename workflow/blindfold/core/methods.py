@@ -69,6 +69,9 @@ class MethodCard(Strict):
     tasks: list[Literal["clustering", "imputation", "integration"]] = Field(min_length=1)
     modalities: list[Modality] = Field(min_length=1)
     needs: list[Literal["coordinates", "image", "counts"]] = []
+    uses: list[Literal["coordinates"]] = Field(
+        [], description="given where the dataset has them; the method runs without as well"
+    )
     environment: str
     entry: str = Field(pattern=r"^\w+:\w+$", description="module:function in the method's folder")
     control: bool = Field(False, description="a bound, not a competitor")

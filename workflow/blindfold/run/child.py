@@ -73,7 +73,7 @@ def write_job(
         "image": inputs[1],
         "folder": str(prepared.folder.resolve()),
         "entry": card.entry,
-        "needs": card.needs,
+        "needs": [*card.needs, *card.uses],
         "params": prepared.params,
         "job": {
             "seed": request.seed,
