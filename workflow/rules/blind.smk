@@ -24,7 +24,9 @@ rule datasets:
         [AT.input(name) for name in PLAN.datasets],
     params:
         results=AT.root,
+    log:
+        AT.log("datasets"),
     conda:
         "../../envs/main.yaml"
     shell:
-        "blindfold datasets --results {params.results}"
+        "blindfold datasets --results {params.results} 2>&1 | tee {log}"
