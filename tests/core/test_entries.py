@@ -69,6 +69,7 @@ def test_a_ladder_keeps_the_card_but_for_the_step():
     ("entries", "words"),
     [
         (["pbmc68k", "pbmc68k"], "'pbmc68k' stands twice"),
+        ([{"from": "mosaic"}], "nothing differs"),
         (["pbmc68"], "did you mean 'pbmc68k'"),
         ([{"from": "mosaic", "options": {"signal": [0, 1], "domains": [3, 4]}}], "one series"),
         ([{"from": "pbmc68k", "degrade": {"thinn": 0.5}}], "did you mean 'thin'"),

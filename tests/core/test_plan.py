@@ -1,7 +1,12 @@
+from pathlib import Path
+
+import anndata
+import numpy as np
 import pytest
 
 from blindfold.core.config import check_config
 from blindfold.core.errors import BlindfoldError
+from blindfold.core.layout import REPOSITORY
 from blindfold.core.plan import derive_seed, make_plan, read_plan, write_plan
 
 BASE = {"name": "a", "datasets": ["pbmc68k"], "methods": ["random_labels", "pca_kmeans"]}
@@ -73,3 +78,14 @@ def test_a_plan_reads_back(tmp_path):
     assert again.runs == made.runs
     assert again.config == made.config
     assert again.layout.root == tmp_path
+
+
+def test_everything_that_carries_labels_is_hidden(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    own = tmp_path / "own.h5ad"
+    anndata.AnnData(np.ones((3, 2), dtype=np.float32)).write_h5ad(own)
+    datasets = ["pbmc68k", {"id": "mine", "path": str(own)}]
+    places = plan(datasets=datasets, mirror=["/some/mirror", "https://example.org"]).hidden()
+    assert {REPOSITORY / "data", tmp_path / "data", Path("/some/mirror"), own} <= set(places)
+    assert any(path.name == "10x_pbmc68k_reduced.h5ad" for path in places)
+    assert len(places) == 5

@@ -71,7 +71,7 @@ def _own_card(entry: OwnData) -> DatasetCard:
 
 
 def _has_coordinates(path: Path) -> bool:
-    """Whether an h5ad has ``obsm["spatial"]``; what cannot be opened is left to ``prepare``."""
+    """Whether an h5ad has ``obsm["spatial"]``."""
     import h5py
 
     try:
@@ -102,6 +102,11 @@ def _derived_cards(entry: DerivedData) -> Iterator[tuple[str, DatasetCard]]:
 def _steps(entry: DerivedData) -> Iterator[tuple[str, dict[str, Any], dict[str, Any]]]:
     """Yield id, options and degradation of each step."""
     knobs = [(kind, key) for kind in ("options", "degrade") for key in getattr(entry, kind)]
+    if not knobs:
+        raise BlindfoldError(
+            "nothing differs", field=f"datasets: from {entry.source}",
+            expected="options or degrade", remedy=f"or only the id: {entry.source}",
+        )  # fmt: skip
     series = [(kind, key) for kind, key in knobs if isinstance(getattr(entry, kind)[key], list)]
     if len(series) > 1:
         raise BlindfoldError(
@@ -109,8 +114,8 @@ def _steps(entry: DerivedData) -> Iterator[tuple[str, dict[str, Any], dict[str, 
             found=", ".join(key for _, key in series), expected="one series an entry",
         )  # fmt: skip
     if not series:
-        key = knobs[0][1] if knobs else "copy"
-        value = {**entry.options, **entry.degrade}.get(key, "")
+        kind, key = knobs[0]
+        value = getattr(entry, kind)[key]
         yield entry.id or f"{entry.source}-{key}-{value}".lower(), entry.options, entry.degrade
         return
     kind, key = series[0]

@@ -85,7 +85,9 @@ class Plan:
         files = [file for card in self.datasets.values() for file in raw_files(card)]
         own = [cached(cache, file) for file in files if file.local is not None]
         installed = [path for file in files if (path := packaged(file)) is not None]
-        places = [cache, *mirror_folders(self.config.mirror), *own, *installed]
+        # a workflow that works in another folder has its cache there
+        here = Path(self.config.cache).resolve()
+        places = [cache, here, *mirror_folders(self.config.mirror), *own, *installed]
         return list(dict.fromkeys(places))
 
 
