@@ -8,6 +8,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import settings
+
+# The same examples each time, so that a commit passes or fails by itself;
+# pytest --hypothesis-profile=default looks for new ones.
+settings.register_profile("fixed", derandomize=True, deadline=None)
+settings.load_profile("fixed")
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 MIRROR = REPOSITORY / os.environ.get("BLINDFOLD_MIRROR", "../shared/data/mirror")

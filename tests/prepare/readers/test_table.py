@@ -5,7 +5,7 @@ import gzip
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
@@ -125,7 +125,7 @@ def test_logarithms_are_undone(tmp_path):
         ("", {}, "table is empty"),
         ("a,b\n", {}, "table is empty"),
         ("x,g1,g2\nc1,1,two\n", {}, r"as a table(.|\n)*two"),
-        ("x,g1,g2\nc1,1,2\nc2,1,2,3\n", {}, r"as a table(.|\n)*line 3"),
+        ("x,g1,g2\nc1,1,2\nc2,1,2,3\n", {}, r"as a table(.|\n)*line 2, saw 4"),
         ("g1,g2,g3\nc1,1\n", {}, r"differ in length(.|\n)*3 names(.|\n)*leading"),
         ("x,g1\nc1,1\n", {"obs": ["g2"]}, r"no column 'g2'(.|\n)*did you mean 'g1'"),
         ("x,g1\nc1,1\n", {"header": 2}, "header and cell are for cells in columns"),
@@ -155,6 +155,9 @@ def test_a_missing_number_stays_missing(tmp_path):
     np.testing.assert_array_equal(np.isnan(values), [[False, True], [True, False]])
 
 
+@example(values=np.zeros((3, 4)), names=[",", "X", "X", "X"])
+@example(values=np.zeros((3, 4)), names=["\t", "\t", "\t", ",\t\t"])
+@example(values=np.zeros((3, 4)), names=["X", "\t", "\t", "\t\t"])
 @settings(max_examples=40, deadline=None)
 @given(
     values=arrays(np.float64, (3, 4), elements=st.floats(0, 1e300, width=64)),

@@ -57,7 +57,7 @@ def read_text(file: Path, header: int, leading: int, taken: list[str]) -> Text:
         Where the file is empty, a value is no number, lines differ in length, or a column to take
         is not there.
     """
-    lines, separator, width = _top(file, header)
+    lines, separator, width = _top(file, header, leading)
     names = [_split(line, width, leading, file) for line in lines]
     places = [leading + _position(name, names[0][1], file) for name in taken]
     numbers = np.setdiff1d(np.arange(leading, width), places)
@@ -86,22 +86,32 @@ def _open(file: Path) -> IO[str]:
     )
 
 
-def _top(file: Path, header: int) -> tuple[list[list[str]], str, int]:
+def _top(file: Path, header: int, leading: int) -> tuple[list[list[str]], str, int]:
     """Return the header lines, the separator, and how many fields the first line of values has."""
     try:
         with _open(file) as handle:
             lines = [handle.readline() for _ in range(header + 1)]
     except (OSError, EOFError, UnicodeDecodeError) as error:
         raise _unreadable(file, error) from error
-    if not all(line.strip() for line in (lines[0], lines[-1])):
+    if not all(line.strip("\r\n ") for line in (lines[0], lines[-1])):
         raise BlindfoldError(
             "the table is empty", file=file, found=f"{sum(map(bool, lines))} lines",
             expected=f"{header} lines of names, then values",
         )  # fmt: skip
-    # a blank separates where nothing else does: names may hold one
-    separator = max("\t,", key=lines[0].count) if {"\t", ","} & set(lines[0]) else " "
-    fields = list(csv.reader(lines, delimiter=separator))
+
+    def fit(separator: str) -> tuple[bool, int]:
+        # names may hold any separator, numbers hold none: the lines agree under the right one
+        names, values = _fields(lines[0], separator), _fields(lines[-1], separator)
+        missing = len(values) - len(names)
+        return missing in (0, leading) and len(values) > leading, len(values)
+
+    separator = max("\t, ", key=fit)
+    fields = [_fields(line, separator) for line in lines]
     return fields[:header], separator, len(fields[header])
+
+
+def _fields(line: str, separator: str) -> list[str]:
+    return next(csv.reader([line], delimiter=separator), [])
 
 
 def _split(line: list[str], width: int, leading: int, file: Path) -> tuple[str, list[str]]:
@@ -134,17 +144,19 @@ def _parse(
 
     words = sorted(set(range(width)) - set(numbers.tolist()))
     try:
-        with (
-            _open(file) as handle,
-            pd.read_csv(
-                handle, sep=separator, header=None, skiprows=header, names=range(width),
+        with _open(file) as handle:
+            for _ in range(header):  # a quoted name in them is not for the parser of numbers
+                handle.readline()
+            with pd.read_csv(
+                handle, sep=separator, header=None, names=range(width),
                 index_col=False, dtype=dict.fromkeys(numbers.tolist(), np.float64),
                 # converters keep words such as NA, which is a gene's name too
                 converters=dict.fromkeys(words, str), float_precision="round_trip",
                 chunksize=max(1, _BLOCK // width),
-            ) as blocks,
-        ):  # fmt: skip
-            parts = [(sp.csr_matrix(block[numbers].to_numpy()), block[words]) for block in blocks]
+            ) as blocks:  # fmt: skip
+                parts = [
+                    (sp.csr_matrix(block[numbers].to_numpy()), block[words]) for block in blocks
+                ]
     except (OSError, EOFError, ValueError) as error:
         raise _unreadable(file, error) from error
     values = sp.csr_matrix(sp.vstack([value for value, _ in parts]))
@@ -154,5 +166,6 @@ def _parse(
 def _unreadable(file: Path, error: Exception) -> BlindfoldError:
     return BlindfoldError(
         "cannot read the file as a table", file=file, found=str(error).partition("\n")[0],
-        expected="text separated by commas, tabs or blanks, plain or gzip",
+        expected="text separated by commas, tabs or blanks, plain or gzip "
+        "(lines are counted below the header)",
     )  # fmt: skip
