@@ -28,6 +28,7 @@ class Workflow:
             sys.executable, "-m", "snakemake", *words,
             "--snakefile", str(REPOSITORY / "Snakefile"), "--directory", str(self.folder),
             "--profile", str(REPOSITORY / "workflow" / "profiles" / "ci"),
+            "--config", f"cache={self.folder / 'data'}",
         ]  # fmt: skip
 
     def snakemake(self, *words: str, status: int = 0) -> str:

@@ -81,13 +81,11 @@ class Plan:
 
     def hidden(self) -> list[Path]:
         """Return everything that carries labels outside the results: no method may open it."""
-        cache = REPOSITORY / self.config.cache
+        cache = cache_of(self.config)
         files = [file for card in self.datasets.values() for file in raw_files(card)]
         own = [cached(cache, file) for file in files if file.local is not None]
         installed = [path for file in files if (path := packaged(file)) is not None]
-        # a workflow that works in another folder has its cache there
-        here = Path(self.config.cache).resolve()
-        places = [cache, here, *mirror_folders(self.config.mirror), *own, *installed]
+        places = [cache, *mirror_folders(self.config.mirror), *own, *installed]
         return list(dict.fromkeys(places))
 
 
@@ -128,9 +126,14 @@ def make_plan(config: Config, unavailable: dict[str, str] | None = None) -> Plan
     return Plan(config, results_of(config), datasets, methods, runs, unavailable)
 
 
+def cache_of(config: Config) -> Path:
+    """Return the folder of downloads; a relative one counts from the repository root."""
+    return REPOSITORY / Path(config.cache).expanduser()
+
+
 def obstacles(config: Config, datasets: dict[str, DatasetCard]) -> dict[str, str]:
     """Return why datasets cannot be had, by id; those that can are left out."""
-    cache = REPOSITORY / config.cache
+    cache = cache_of(config)
     found = {
         name: obstacle(card, cache, config.mirror, config.offline)
         for name, card in datasets.items()
