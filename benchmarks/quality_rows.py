@@ -1,0 +1,123 @@
+"""The rows of the quality table: one finished run each."""
+
+from __future__ import annotations
+
+import csv
+import io as text
+import subprocess
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from blindfold.core import io
+from blindfold.core.layout import REPOSITORY, Layout
+from blindfold.core.methods import split_variant
+from blindfold.core.plan import PlannedRun
+from blindfold.score.metrics.ari import ari
+from blindfold.score.metrics.nmi import nmi
+from blindfold.score.read import read_partition, read_record, read_table
+from blindfold.score.truth import Truth, read_truth
+
+COLUMNS = (
+    "dataset", "method", "variant", "seed", "ari", "nmi", "n_clusters", "start_ari", "start_nmi",
+    "best_epoch", "best_epoch_ari", "epochs", "fit_s", "peak_rss_mb", "status", "commit", "date",
+)  # fmt: skip
+
+
+class Key(NamedTuple):
+    """What a row must not be repeated for."""
+
+    dataset: str
+    method: str
+    variant: str
+    seed: int
+
+
+def finished(run: PlannedRun | dict[str, Any]) -> Key:
+    """Return the key of a planned run or of a row."""
+    if isinstance(run, dict):
+        return Key(run["dataset"], run["method"], run["variant"], int(run["seed"]))
+    return Key(run.dataset, *split_variant(run.method), run.seed)
+
+
+def standing(table: Path) -> list[dict[str, Any]]:
+    """Return the rows of the table as text; none where there is no table yet."""
+    if not table.is_file():
+        return []
+    with table.open(newline="") as lines:
+        return list(csv.DictReader(lines))
+
+
+def append(table: Path, row: dict[str, Any]) -> None:
+    """Add a row; the table is replaced in one step, and processes take turns."""
+    from filelock import FileLock
+
+    table.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(REPOSITORY / "results" / f".{table.name}.lock"):
+        written = text.StringIO()
+        writer = csv.DictWriter(written, COLUMNS, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows([*standing(table), row])
+        io.write_text(table, written.getvalue())
+
+
+def row(at: Layout, run: PlannedRun) -> dict[str, Any]:
+    """Return the row of a run that left a record; scores are empty unless it ended ``ok``."""
+    record = read_record(at, run.dataset, run.method, run.k, run.seed)
+    values: dict[str, Any] = {
+        **finished(run)._asdict(),
+        "status": record["status"],
+        "n_clusters": record.get("n_clusters"),
+        "fit_s": _rounded(record.get("fit_s"), 1),
+        "peak_rss_mb": _rounded(record.get("peak_rss_mb"), 0),
+        "commit": commit(),
+        "date": record["ended"][:10],
+    }
+    if record["status"] == "ok":
+        folder = at.run(run.dataset, run.method, run.k, run.seed)
+        values |= scores(folder, read_truth(at, run.dataset))
+    return {name: values.get(name) for name in COLUMNS}
+
+
+def scores(folder: Path, truth: Truth) -> dict[str, Any]:
+    """Score the final partition; where snapshots were kept, also the start and the best epoch.
+
+    The start is what the method began with, snapshot 0; it is not a candidate for the best epoch.
+    """
+    clusters, _ = read_partition(folder / "clusters.parquet", truth.cells)
+    found = _both(truth, clusters)
+    values: dict[str, Any] = {"ari": found[0], "nmi": found[1]}
+    if not (folder / "snapshots.parquet").is_file():
+        return values
+    table = read_table(folder / "snapshots.parquet", ["epoch", "cell", "cluster"])
+    by_epoch = {}
+    for epoch, part in table.groupby("epoch"):
+        clusters = part.set_index("cell")["cluster"].reindex(truth.cells).to_numpy()
+        by_epoch[int(epoch)] = _both(truth, clusters)
+    if 0 in by_epoch:
+        values["start_ari"], values["start_nmi"] = by_epoch.pop(0)
+    if by_epoch:
+        best = max(by_epoch, key=lambda epoch: by_epoch[epoch][0])
+        values |= {
+            "best_epoch": best, "best_epoch_ari": by_epoch[best][0], "epochs": max(by_epoch)
+        }  # fmt: skip
+    return values
+
+
+def _both(truth: Truth, clusters: np.ndarray) -> tuple[float, float]:
+    """Return ARI and NMI over the labelled cells."""
+    labelled = clusters[truth.labelled]
+    return round(ari(truth.codes, labelled), 4), round(nmi(truth.codes, labelled), 4)
+
+
+def _rounded(value: float | None, digits: int) -> float | None:
+    return None if value is None else round(value, digits)
+
+
+def commit() -> str:
+    """Return the commit of the code, with a plus where methods or steps differ from it."""
+    command = ["git", "-C", str(REPOSITORY)]
+    head = subprocess.check_output([*command, "rev-parse", "--short=10", "HEAD"], text=True)
+    changed = [*command, "status", "--porcelain", "--", "methods", "workflow"]
+    return head.strip() + ("+" if subprocess.check_output(changed) else "")
