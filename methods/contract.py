@@ -59,6 +59,25 @@ def silent(done: int, total: int, loss: float) -> None:
     """Report no progress."""
 
 
+class Checkpoint:
+    """Keeps the state of long work, so that a killed run goes on; this one keeps nothing."""
+
+    def load(self) -> Any:
+        """Return the state a killed run of the same job left, or None."""
+        return None
+
+    def save(self, state: Callable[[], Any]) -> None:
+        """
+        Keep a state instead of the last one, where that is some minutes old.
+
+        Parameters
+        ----------
+        state
+            Called only then, so `save` is cheap and may be called every epoch; what it returns
+            is pickled at once and may share memory with what goes on changing.
+        """
+
+
 @dataclass(frozen=True)
 class Job:
     """How to run.
@@ -70,13 +89,16 @@ class Job:
     n_clusters
         Number of clusters asked for; None when the method must estimate it.
     device
-        ``"cpu"`` or ``"cuda"``.
+        ``"cpu"``, ``"cuda"`` or ``"mps"``.
     threads
         Threads that libraries may use (already set for torch, OpenMP and BLAS).
     snapshots
         Number of intermediate partitions to keep, evenly spaced over the epochs, the last included.
     progress
         Callback for long work.
+    checkpoint
+        Where long work keeps its state; what follows from a kept state must be, byte for byte,
+        what would have followed without the kill.
     """
 
     seed: int
@@ -85,6 +107,7 @@ class Job:
     threads: int = 1
     snapshots: int = 0
     progress: Progress = silent
+    checkpoint: Checkpoint = field(default_factory=Checkpoint)
 
 
 @dataclass

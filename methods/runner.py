@@ -20,6 +20,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from methods.checkpoint import FileCheckpoint
 from methods.contract import Data, Job, Params, Result
 
 _VERSIONS = ("numpy", "scipy", "pandas", "scikit-learn", "anndata", "scanpy", "torch")
@@ -54,19 +55,26 @@ def main(job_file: Path) -> int:
 def _run(job: dict[str, Any], data: Data, cells: list[str], output: Path) -> dict[str, Any]:
     device = _device(job)
     fit = load_entry(Path(job["folder"]), job["entry"])
-    settings = Job(device=device, progress=Printer(), **job["job"])
-    start = time.perf_counter()
+    key = json.dumps([job["checkpoint"]["key"], environment_hash(), device])
+    kept = FileCheckpoint(Path(job["checkpoint"]["folder"]), key, job["checkpoint"]["every_s"])
+    settings = Job(device=device, progress=Printer(), checkpoint=kept, **job["job"])
     result = fit(data, Params(**job["params"]), settings)
-    fit_s = time.perf_counter() - start - result.snapshot_s
+    fit_s = kept.spent()["wall_s"] - result.snapshot_s
     write_result(result, cells, output)
     return {
         "fit_s": fit_s,
+        "earlier": kept.earlier,
         "snapshot_s": result.snapshot_s,
         "device": device,
         "peak_rss_mb": _peak_rss_mb(),
         "peak_gpu_mb": _peak_gpu_mb(),
-        "notes": result.notes,
+        "notes": result.notes | _resumed(kept),
     }
+
+
+def _resumed(kept: FileCheckpoint) -> dict[str, float]:
+    """Say in the notes how much of the training an earlier attempt did."""
+    return {"resumed_after_s": round(s, 1)} if (s := kept.earlier["wall_s"]) else {}
 
 
 def _arm(job: dict[str, Any]) -> None:
@@ -242,14 +250,17 @@ class Printer:
     def __init__(self, every: float = 10.0) -> None:
         self.every = every
         self.start = self.last = time.monotonic()
+        self.before: int | None = None  # epochs that a killed run had done
 
     def __call__(self, done: int, total: int, loss: float) -> None:
         """See `methods.contract.Progress`."""
         now = time.monotonic()
+        if self.before is None:
+            self.before = done - 1
         if now - self.last < self.every and done != total:
             return
         self.last = now
-        rate = done / max(now - self.start, 1e-9)
+        rate = (done - self.before) / max(now - self.start, 1e-9)
         left = (total - done) / max(rate, 1e-9)
         text = f"epoch {done} of {total}, loss {loss:.5g}, {rate:.1f}/s, {left:.0f} s left"
         print(text, flush=True)

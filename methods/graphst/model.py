@@ -66,6 +66,8 @@ class Network(nn.Module):
 class Model:
     """One network on one tissue."""
 
+    CHANGES = ("network", "shuffles")
+
     def __init__(self, features: sp.csr_matrix, neighbours: np.ndarray, params: Params, job: Job):
         device = job.device
         self.params = params
@@ -150,7 +152,7 @@ def fit(data: Data, params: Params, job: Job) -> Result:
         found.clusters = majority_vote(found.clusters, coordinates, params.refine, pitch)
         return found
 
-    training = Training(job, params.epochs, lambda: head().clusters)
+    training = Training(job, params.epochs, lambda: head().clusters, model)
     training.run(adam(list(model.network.parameters()), 1e-3), model.step, params.epochs)
     final = head()
     assert final.embedding is not None

@@ -16,6 +16,7 @@ from sklearn.metrics import adjusted_rand_score
 from methods.contract import Data, Job, Params, Result
 from methods.shared.kmeans import check_clusters
 from methods.shared.seeding import stream, torch_stream
+from methods.shared.state import freeze, thaw
 from methods.shared.train import Step, Training, adam
 
 from .autoencoder import Autoencoder
@@ -34,6 +35,11 @@ GRAPH_SHARE, CLUSTER_SHARE, SPARSITY = 0.3, 0.1, 1.0  # of the imputation loss
 class Model:
     """The networks and what they last said of the cells."""
 
+    CHANGES = (
+        "network", "optimiser", "training", "output", "graph", "embedding", "first", "found",
+        "rests", "rounds", "seconds",
+    )  # fmt: skip
+
     def __init__(self, inputs: Inputs, params: Params, job: Job) -> None:
         self.params, self.job = params, job
         self.n_cells, n_genes = inputs.expression.shape
@@ -47,6 +53,8 @@ class Model:
         self.training = Training(dataclasses.replace(job, snapshots=0), 0, self.clusters)
         self.seconds: dict[str, list[float]] = {}
         self.rounds = 0
+        self.found: list[tuple[int, np.ndarray]] = []  # epoch and clusters of every round
+        self.rests = False
 
     def clusters(self) -> np.ndarray:
         """Cluster the present embedding."""
@@ -113,10 +121,20 @@ class Model:
         self.rounds += 1
 
     def start(self) -> None:
-        """Train the feature autoencoder on expression weighted by regulatory states."""
+        """Train on expression weighted by regulatory states, or go on where a killed run was."""
+        kept = self.job.checkpoint.load()
+        if kept is not None:
+            thaw(self, kept)
+            return
         self.plan(self.params.iterations, self.job.n_clusters or 8)
         self.output = self.train("feature", self.network, self.weighted, self.params.epochs)
         self.look()
+        self.first = self.graph.communities
+        self.keep()
+
+    def keep(self) -> None:
+        """Offer the state between two rounds to the checkpoint."""
+        self.job.checkpoint.save(lambda: freeze(self, self.CHANGES))
 
     def iterate(self, clusters: np.ndarray) -> None:
         """Let each cluster's own autoencoder change the expression the next latent comes from."""
@@ -157,19 +175,19 @@ class Model:
 
 def rounds(model: Model) -> list[tuple[int, np.ndarray]]:
     """Train until the rule stops it; return epoch and clusters of every round."""
-    params, found = model.params, []
-    first, before = model.graph.communities, None
-    for left in range(params.iterations, 0, -1):
+    params, found = model.params, model.found
+    while not model.rests:
+        before = model.graph.communities if model.rounds > 1 else None
+        left = params.iterations + 1 - model.rounds
         clusters = model.clusters()
         found.append((model.training.done, clusters))
         model.plan(left, int(clusters.max()) + 1)
         model.iterate(clusters)
-        now = model.graph.communities
-        change = graph_change(first, before, now)
+        change = graph_change(model.first, before, model.graph.communities)
         ari = adjusted_rand_score(found[-2][1], clusters) if len(found) > 1 else 0.0
-        before = now
-        if stops(params.stop, ari > params.stop_ari, change < params.stop_change):
-            break
+        still = stops(params.stop, ari > params.stop_ari, change < params.stop_change)
+        model.rests = still or left == 1
+        model.keep()
     if not params.stale_labels:
         found.append((model.training.done, model.clusters()))
     return found

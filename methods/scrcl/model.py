@@ -93,6 +93,8 @@ class Network(nn.Module):
 class Model:
     """One network on one set of cells."""
 
+    CHANGES = ("network", "dropout")
+
     def __init__(self, inputs: Inputs, n_clusters: int, params: Params, job: Job) -> None:
         device = job.device
         self.params = params
@@ -205,7 +207,7 @@ def fit(data: Data, params: Params, job: Job) -> Result:
         assert data.coordinates is not None
         return majority_vote(plain, data.coordinates, radius, data.pitch), plain
 
-    training = Training(job, params.epochs, lambda: head()[0])
+    training = Training(job, params.epochs, lambda: head()[0], model)
     training.run(model.optimiser(), model.step, params.epochs)
     clusters, plain = head()
     notes = {

@@ -98,6 +98,8 @@ class Network(nn.Module):
 class Model:
     """The two training phases around one network."""
 
+    CHANGES = ("network", "graph_loss.generator", "centres", "wanted", "stale")
+
     def __init__(self, inputs: Inputs, params: Params, job: Job) -> None:
         device, n = job.device, len(inputs.neighbours)
         self.params, self.job = params, job
@@ -171,7 +173,7 @@ def fit(data: Data, params: Params, job: Job) -> Result:
     n_clusters = job.n_clusters or int(start.max()) + 1
     model = Model(inputs, params, job)
     epochs = params.epochs + params.cluster_epochs
-    training = Training(job, epochs, lambda: model.clusters(start, n_clusters))
+    training = Training(job, epochs, lambda: model.clusters(start, n_clusters), model)
     if job.snapshots:
         training.snapshots.append((0, start))
     weights = list(model.network.parameters())

@@ -1,19 +1,29 @@
-"""The one training loop: losses, trace, snapshots and progress."""
+"""The one training loop: losses, trace, snapshots, progress and going on after a kill."""
 
 from __future__ import annotations
 
 import math
 import time
 from collections.abc import Callable, Iterable
+from typing import Any, Protocol
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from methods.contract import Job, Result
+from methods.shared.state import freeze, thaw
 
 Step = Callable[[int], dict[str, Tensor]]
 """Called with the epoch within the phase; returns weighted losses that are to be added."""
+
+
+class Trained(Protocol):
+    """A model that says what training changes."""
+
+    @property
+    def CHANGES(self) -> tuple[str, ...]:
+        """Attributes, as for `methods.shared.state.freeze`: weights, generators, targets."""
 
 
 def adam(parameters: Iterable[Tensor], rate: float) -> torch.optim.Adam:
@@ -25,19 +35,34 @@ class Training:
     """
     Full-batch training, in one or several phases.
 
+    After a kill the method runs again from its start, but `run` skips the phases and epochs that
+    were done and puts back what they changed; what a method computes between two phases that
+    are skipped comes from untrained weights, and is replaced where it stands in ``CHANGES``.
+
     Parameters
     ----------
     job
-        Seed, snapshots and progress.
+        Seed, snapshots, progress and checkpoint.
     epochs
         Epochs of all phases together.
     head
         Clusters of the present state. It must take its randomness from a fresh `stream`, so
         that calling it for a snapshot changes nothing that follows.
+    model
+        Its state is kept in the checkpoint; None where the method itself sees to that.
     """
 
-    def __init__(self, job: Job, epochs: int, head: Callable[[], np.ndarray]) -> None:
+    def __init__(
+        self,
+        job: Job,
+        epochs: int,
+        head: Callable[[], np.ndarray],
+        model: Trained | None = None,
+    ) -> None:
         self.job = job
+        self.model = model
+        self.phase = 0
+        self._kept = job.checkpoint.load() if model is not None else None
         self.epochs = epochs
         self.head = head
         self.done = 0
@@ -49,14 +74,15 @@ class Training:
 
     def run(self, optimiser: torch.optim.Optimizer, step: Step, epochs: int) -> None:
         """
-        Take `epochs` steps.
+        Take `epochs` steps, or those of them that a killed run had still before it.
 
         Raises
         ------
         FloatingPointError
             When a loss is not finite; names the epoch and the component.
         """
-        for epoch in range(epochs):
+        self.phase += 1
+        for epoch in range(self._resume(optimiser, epochs), epochs):
             optimiser.zero_grad(set_to_none=True)
             losses = step(epoch)
             loss = torch.stack(list(losses.values())).sum()
@@ -66,6 +92,44 @@ class Training:
             self._record(losses, loss)
             if self.done in self._wanted:
                 self.snapshot(self.done)
+            self._keep(optimiser, epoch + 1)
+
+    def _keep(self, optimiser: torch.optim.Optimizer, epoch: int) -> None:
+        """Offer the present state to the checkpoint."""
+        model = self.model
+        if model is None:
+            return
+        self.job.checkpoint.save(
+            lambda: {
+                "phase": self.phase,
+                "epoch": epoch,
+                "optimiser": optimiser.state_dict(),
+                "training": self.state_dict(),
+                "model": freeze(model, model.CHANGES),
+            }
+        )
+
+    def _resume(self, optimiser: torch.optim.Optimizer, epochs: int) -> int:
+        """Return how many epochs of this phase are done; put back what they changed."""
+        kept = self._kept
+        if kept is None:
+            return 0
+        if self.phase < kept["phase"]:
+            return epochs
+        thaw(self.model, kept["model"])
+        optimiser.load_state_dict(kept["optimiser"])
+        self.load_state_dict(kept["training"])
+        self._kept = None
+        return int(kept["epoch"])
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return what was recorded so far."""
+        names = ("done", "epochs", "trace", "snapshots", "snapshot_s")
+        return {name: getattr(self, name) for name in names}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from what `state_dict` returned."""
+        vars(self).update(state)
 
     def _record(self, losses: dict[str, Tensor], loss: Tensor) -> None:
         """Append to the trace, check and report."""

@@ -87,9 +87,8 @@ def test_the_wall_stands_without_the_bell(blinded, tmp_path):
     work = tmp_path / "work"
     (work / "cwd").mkdir(parents=True)
     vault = blinded.parents[2] / "vault"
-    command = wrap(
-        ["ls", str(vault), str(blinded)], readable=[blinded], writable=work, covered=[], gpus=False
-    )
+    listed = ["ls", str(vault), str(blinded)]
+    command = wrap(listed, readable=[blinded], writable=[work], covered=[], gpus=False)
     listing = subprocess.run(command, capture_output=True, text=True)
     assert str(blinded) in listing.stdout
     assert "No such file" in listing.stderr
@@ -102,12 +101,12 @@ def test_no_network_in_the_sandbox(tmp_path):
     (tmp_path / "cwd").mkdir()
     code = "import socket; socket.create_connection(('127.0.0.1', 9), 1)"
     command = wrap(
-        [sys.executable, "-c", code], readable=[], writable=tmp_path, covered=[], gpus=False
+        [sys.executable, "-c", code], readable=[], writable=[tmp_path], covered=[], gpus=False
     )
     failed = subprocess.run(command, capture_output=True, text=True)
     assert failed.returncode != 0
     interfaces = wrap(
-        ["cat", "/proc/net/dev"], readable=[], writable=tmp_path, covered=[], gpus=False
+        ["cat", "/proc/net/dev"], readable=[], writable=[tmp_path], covered=[], gpus=False
     )
     names = subprocess.run(interfaces, capture_output=True, text=True).stdout
     assert "lo:" in names

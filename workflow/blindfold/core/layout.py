@@ -11,6 +11,11 @@ SCHEMAS = REPOSITORY / "workflow" / "schemas"
 ENVIRONMENTS = REPOSITORY / "envs"
 
 
+def checkpoints(run: Path) -> Path:
+    """Return where the attempts of one run keep their state until the run has its record."""
+    return run / ".checkpoint"
+
+
 @dataclass(frozen=True)
 class Layout:
     """Paths under ``results/<benchmark>``.

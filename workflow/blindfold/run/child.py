@@ -64,6 +64,7 @@ def write_job(
     devices: list[str],
     covered: list[Path],
     tripwire: int | None,
+    kept: Path,
 ) -> Path:
     """Write the child's job file and return its path."""
     request, card = prepared.request, prepared.card
@@ -84,9 +85,14 @@ def write_job(
         "lease": devices,
         "allow_cpu": request.allow_cpu,
         "output": str(work / "output"),
+        "checkpoint": {
+            "folder": str(kept),
+            "key": kept.name,
+            "every_s": request.checkpoint_s,
+        },
         "tripwire": tripwire,
         "protected": [str(path) for path in covered],
-        "allowed": [*inputs, str(work), str(prepared.folder.resolve())],
+        "allowed": [*inputs, str(work), str(kept), str(prepared.folder.resolve())],
     }
     path = work / "job.json"
     path.write_text(json.dumps(job))
@@ -105,6 +111,7 @@ def command(
     work: Path,
     guard: Protection,
     covered: list[Path],
+    kept: Path,
     gpus: bool,
 ) -> list[str]:
     """Return the command line of the child, inside the sandbox where there is one."""
@@ -113,7 +120,7 @@ def command(
     if guard != "bwrap":
         return bare
     readable = [REPOSITORY / "methods", prepared.folder.resolve(), *inputs_of(prepared.request)]
-    return wrap(bare, readable=readable, writable=work, covered=covered, gpus=gpus)
+    return wrap(bare, readable=readable, writable=[work, kept], covered=covered, gpus=gpus)
 
 
 def read_report(output: Path) -> dict[str, Any]:

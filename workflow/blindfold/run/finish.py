@@ -6,7 +6,7 @@ from pathlib import Path
 
 from blindfold.core.methods import split_variant
 from blindfold.core.plan import Plan, PlannedRun, code_hash, derive_seed
-from blindfold.run import record
+from blindfold.run import checkpoint, record
 from blindfold.run.lease import scheduler
 
 
@@ -23,6 +23,7 @@ def finish(plan: Plan) -> list[Path]:
         folder = plan.layout.run(run.dataset, run.method, run.k, run.seed)
         if (folder / "attempts.jsonl").exists() and not (folder / "run.json").exists():
             record.write_record(folder, _killed(plan, run))
+            checkpoint.discard(folder)
             written.append(folder / "run.json")
     return written
 

@@ -14,6 +14,9 @@ from blindfold.core.plan import code_hash
 from blindfold.run import record, validate
 from blindfold.run.lease import scheduler
 
+CHECKPOINT_S = 180.0
+"""Seconds between two states that a run keeps for the case that it is killed."""
+
 
 @dataclass(frozen=True)
 class Request:
@@ -36,6 +39,7 @@ class Request:
     hide: tuple[Path, ...] | None = None
     attempt: int = 1
     last_attempt: int = 1
+    checkpoint_s: float = CHECKPOINT_S
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from blindfold.core.available import packaged
 from blindfold.core.datasets import dataset_card, find_datasets
 from blindfold.core.layout import REPOSITORY
 from blindfold.core.log import log
-from blindfold.run import child, record, validate
+from blindfold.run import checkpoint, child, record, validate
 from blindfold.run.lease import lease, scheduler
 from blindfold.run.process import Outcome, supervise
 from blindfold.run.request import Prepared, Request, resolve, unavailable
@@ -58,6 +58,7 @@ def run(request: Request) -> int:
             log.warning("out of memory in attempt %d: asking for another", request.attempt)
             return os.EX_TEMPFAIL
     done = record.write_record(out, values)
+    checkpoint.discard(out)
     record.journal(out, request.attempt, "end", status=done.status)
     log.info("%s on %s, seed %d: %s%s", request.method, done.dataset, done.seed, done.status,
              f" ({done.reason})" if done.reason else "")  # fmt: skip
@@ -77,9 +78,10 @@ def _attempt(prepared: Prepared, signals: list[int]) -> dict[str, Any]:
         with _workplace(request.out) as work, child.pipe() as (reader, writer):
             tripwire = writer.fileno() if guard != "none" else None
             covered = protected(request)
-            job = child.write_job(prepared, work, devices, covered, tripwire)
+            kept = checkpoint.place(prepared)
+            job = child.write_job(prepared, work, devices, covered, tripwire, kept)
             outcome = supervise(
-                child.command(prepared, job, work, guard, covered, gpus=bool(devices)),
+                child.command(prepared, job, work, guard, covered, kept, gpus=bool(devices)),
                 env=child.environment(prepared.card, work, devices),
                 cwd=work / "cwd",
                 log=work / "log.txt",
@@ -102,8 +104,10 @@ def _judge(prepared: Prepared, outcome: Outcome, output: Path, opened: list[str]
     request = prepared.request
     report = child.read_report(output)
     peak_mb = max(outcome.peak_rss_mb, report.get("peak_rss_mb") or 0.0)
+    earlier = report.get("earlier", {"wall_s": 0.0, "cpu_s": 0.0})
     values: dict[str, Any] = {
-        "exit": outcome.exit, "wall_s": outcome.wall_s, "cpu_s": outcome.cpu_s,
+        "exit": outcome.exit, "wall_s": outcome.wall_s + earlier["wall_s"],
+        "cpu_s": outcome.cpu_s + earlier["cpu_s"],
         "peak_rss_mb": peak_mb, "versions": report.get("versions", {}),
         "device": report.get("device"), "fit_s": report.get("fit_s"),
         "snapshot_s": report.get("snapshot_s"), "peak_gpu_mb": report.get("peak_gpu_mb"),

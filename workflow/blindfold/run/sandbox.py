@@ -78,7 +78,7 @@ def wrap(
     command: list[str],
     *,
     readable: Iterable[Path],
-    writable: Path,
+    writable: list[Path],
     covered: Iterable[Path],
     gpus: bool,
 ) -> list[str]:
@@ -91,7 +91,7 @@ def wrap(
     readable
         Files and folders bound read-only besides system libraries and the Python installation.
     writable
-        The one folder that can be written; also the place of the working directory.
+        The folders that can be written; in the first lies the working directory.
     covered
         Protected files and folders: hidden where they lie inside something readable.
     gpus
@@ -109,13 +109,14 @@ def wrap(
             binds += (
                 ["--tmpfs", str(real)] if real.is_dir() else ["--ro-bind", "/dev/null", str(real)]
             )
-    binds += ["--bind", str(writable.resolve()), str(writable)]
+    for path in writable:
+        binds += ["--bind", str(path.resolve()), str(path)]
     if gpus:
         for device in sorted(Path("/dev").glob("*")):
             if str(device).startswith(_DEVICES):
                 binds += ["--dev-bind", str(device), str(device)]
         binds += ["--ro-bind-try", "/sys", "/sys"]
-    return [*_walls(), *binds, "--chdir", str(writable / "cwd"), "--", *command]
+    return [*_walls(), *binds, "--chdir", str(writable[0] / "cwd"), "--", *command]
 
 
 def _walls() -> list[str]:

@@ -1,0 +1,115 @@
+"""A run that is killed goes on where it was, and what it kept reaches nobody else."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from blindfold.core.layout import checkpoints
+from blindfold.run import checkpoint
+from blindfold.run.request import Request, resolve
+from blindfold.run.run import run
+from tests.conftest import REPOSITORY
+
+FILES = ("clusters.parquet", "embedding.npy", "trace.parquet", "snapshots.parquet")
+START = """
+import pickle, sys
+from blindfold.run.run import run
+run(pickle.load(sys.stdin.buffer))
+"""
+SETTINGS = {
+    "sctag": {"epochs": 60, "cluster_epochs": 30, "n_genes": 20},
+    "scgnn": {"epochs": 20, "cluster_epochs": 10, "graph_epochs": 20, "iterations": 6,
+              "stop": "both", "stop_ari": 1.0},
+}  # fmt: skip
+
+
+def request(blinded: Path, method: str, sandbox: str, out: str = "0") -> Request:
+    folder = blinded.parents[2] / "runs" / "d" / method / "3" / out
+    return Request(
+        method=method, input=blinded, out=folder, seed=5, clusters="3", snapshots=3,
+        params=SETTINGS[method], sandbox=sandbox, checkpoint_s=0.0,
+    )  # fmt: skip
+
+
+def kill_in_the_middle(wanted: Request, states: int) -> None:
+    """Start a supervisor and kill -9 it once its method has written some states."""
+    import pickle
+
+    supervisor = subprocess.Popen(
+        [sys.executable, "-c", START], cwd=REPOSITORY, stdin=subprocess.PIPE
+    )
+    assert supervisor.stdin is not None
+    supervisor.stdin.write(pickle.dumps(wanted))
+    supervisor.stdin.close()
+    seen: set[int] = set()
+    deadline = time.monotonic() + 120
+    while len(seen) < states and supervisor.poll() is None and time.monotonic() < deadline:
+        seen |= {path.stat().st_ino for path in checkpoints(wanted.out).glob("*/state")}
+        time.sleep(0.002)
+    supervisor.kill()
+    supervisor.wait()
+    assert len(seen) == states
+    assert not (wanted.out / "run.json").exists()
+
+
+@pytest.mark.parametrize(("method", "sandbox"), [("sctag", "auto"), ("scgnn", "tripwire")])
+def test_killed_and_started_again_gives_the_same_bytes(blinded, method, sandbox):
+    wanted = request(blinded, method, sandbox)
+    kill_in_the_middle(wanted, 2)
+    assert run(wanted) == 0
+    record = json.loads((wanted.out / "run.json").read_text())
+    assert record["status"] == "ok", record["reason"]
+    assert record["notes"]["resumed_after_s"] > 0
+    assert not checkpoints(wanted.out).exists()
+    other = request(blinded, method, sandbox, "undisturbed")
+    assert run(other) == 0
+    undisturbed = json.loads((other.out / "run.json").read_text())
+    assert "resumed_after_s" not in undisturbed["notes"]
+    for name in FILES:
+        assert (wanted.out / name).read_bytes() == (other.out / name).read_bytes(), name
+
+
+def test_what_decides_the_result_has_its_own_place(blinded):
+    first = request(blinded, "sctag", "tripwire")
+    key = checkpoint.key(resolve(first))
+    assert checkpoint.key(resolve(replace(first, minutes=1, attempt=2, memory_gb=1))) == key
+    for change in (
+        {"seed": 6},
+        {"clusters": "4"},
+        {"snapshots": 0},
+        {"method": "sctag@released"},
+        {"params": {**SETTINGS["sctag"], "epochs": 61}},
+    ):
+        assert checkpoint.key(resolve(replace(first, **change))) != key, change
+    blinded.write_bytes(blinded.read_bytes() + b" ")
+    assert checkpoint.key(resolve(first)) != key
+
+
+def test_what_another_run_left_is_removed_before_a_method_starts(blinded):
+    """Also a link: what it points at stays."""
+    wanted = resolve(request(blinded, "sctag", "tripwire"))
+    place = checkpoint.place(wanted)
+    (place / "state").write_bytes(b"a message")
+    assert (checkpoint.place(wanted) / "state").exists()
+    other = resolve(replace(wanted.request, seed=6))
+    assert list(checkpoint.place(other).parent.iterdir()) == [checkpoint.place(other)]
+
+
+def test_a_damaged_state_is_ignored_with_a_line_in_the_log(blinded):
+    wanted = replace(
+        request(blinded, "sctag", "tripwire"), params={"epochs": 5, "cluster_epochs": 5}
+    )
+    place = checkpoint.place(resolve(wanted))
+    (place / "state").write_bytes(b"\x80\x05 no state at all" * 9)
+    assert run(wanted) == 0
+    record = json.loads((wanted.out / "run.json").read_text())
+    assert record["status"] == "ok"
+    assert "damaged" in (wanted.out / "log.txt").read_text()
+    assert not checkpoints(wanted.out).exists()
