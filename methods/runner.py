@@ -16,6 +16,7 @@ import signal
 import sys
 import time
 import traceback
+import warnings
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -207,25 +208,45 @@ def _as_finite(values: Any, what: str, n_cells: int) -> Any:
 
 
 def _device(job: dict[str, Any]) -> str:
-    """Return ``cuda`` where a device was leased and answers.
+    """Return ``cuda`` or ``mps`` where a device was leased and computes what methods need.
 
     Raises
     ------
     RuntimeError
-        Where a leased device does not answer and the CPU is not allowed instead.
+        Where a leased device does not and the CPU is not allowed instead.
     """
     if not job["lease"]:
         return "cpu"
-    import torch
-
-    if torch.cuda.is_available():
-        return "cuda"
+    problems = {}
+    for device in ("cuda", "mps"):
+        problems[device] = _problem_with(device)
+        if problems[device] is None:
+            return device
     if job["allow_cpu"]:
         return "cpu"
     raise RuntimeError(
-        f"device {','.join(job['lease'])} is leased but CUDA does not answer; "
-        "set limits.allow_cpu: true to compute on the CPU instead"
+        f"device {','.join(job['lease'])} is leased but does not compute: "
+        + "; ".join(f"{device}: {problem}" for device, problem in problems.items())
+        + "; set limits.allow_cpu: true to compute on the CPU instead"
     )
+
+
+def _problem_with(device: str) -> str | None:
+    """Return why the methods cannot compute on a kind of device, or None where they can."""
+    import torch
+
+    backend = torch.cuda if device == "cuda" else torch.backends.mps
+    if not backend.is_available():
+        return "torch does not find it"
+    try:
+        torch.ones(2, dtype=torch.float64, device=device).sum().item()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # "CSR support is in beta"
+            sparse = torch.eye(2).to_sparse_csr().to(device)
+        (sparse @ torch.ones(2, 2, device=device)).sum().item()
+    except (RuntimeError, TypeError) as error:
+        return str(error).splitlines()[0]
+    return None
 
 
 def _peak_rss_mb() -> float | None:
