@@ -138,8 +138,8 @@ def _weights(pairs: _Pairs, one: View, two: View, graph: CellGraph, weight: floa
     rows = near - far + near * graph.degree + n * far
     columns = near - far + spread + far.sum()
     sums = (_total(two.e), _total(two.p), _total(one.e, far), _total(one.p, far))
-    scaled = near.to(dtype)[:, None]
-    from_e, from_p = graph.edges @ (scaled * one.e), graph.edges @ (scaled * one.p)
+    from_e = graph.edges.transposed_by_scaled(one.e, near)
+    from_p = graph.edges.transposed_by_scaled(one.p, near)
     own, near, far, rows, columns = (
         w.to(dtype)[:, None] for w in (near - far, near, far, rows, columns)
     )

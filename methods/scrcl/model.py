@@ -18,6 +18,7 @@ from methods.shared.dropout import Mask, draw_mask, dropped_product, leaky_dropo
 from methods.shared.graph import normalise
 from methods.shared.kmeans import check_clusters, kmeans
 from methods.shared.layers import glorot
+from methods.shared.product import product
 from methods.shared.refine import majority_vote
 from methods.shared.seeding import stream, torch_stream
 from methods.shared.sparse import SparseMatrix, inner_product
@@ -129,8 +130,8 @@ class Model:
         mlp = torch.relu_(mlp + net.mlp_bias)
         gcn = self.smoothed(self.features @ net.first, self.hops[1] + 1)
         gcn = leaky_dropout(gcn + net.first_bias, SLOPE, None)
-        gcn = leaky_dropout(self.smooth @ (gcn @ net.second) + net.second_bias, SLOPE, mask)
-        gcn = leaky_dropout(torch.addmm(net.last_bias, gcn, net.last), SLOPE, None)
+        gcn = leaky_dropout(self.smooth @ product(gcn, net.second) + net.second_bias, SLOPE, mask)
+        gcn = leaky_dropout(product(gcn, net.last) + net.last_bias, SLOPE, None)
         return Views(mlp, gcn)
 
     def gene_embeddings(self) -> Tensor:

@@ -251,3 +251,6 @@ def test_products_by_strips_equal_whole_ones():
     weight = torch.randn_like(out)
     (found,) = torch.autograd.grad((out * weight).sum(), x)
     torch.testing.assert_close(found, torch.tensor(matrix.toarray()).T @ weight)
+    scale = torch.rand(50)
+    scaled = TiledMatrix(matrix).transposed_by_scaled(weight, scale)
+    torch.testing.assert_close(scaled, torch.tensor(matrix.toarray()).T @ (scale[:, None] * weight))
