@@ -9,7 +9,6 @@ off their means keeps float32 exact enough where all cells look alike.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -17,9 +16,9 @@ import scipy.sparse as sp
 import torch
 from torch import Tensor
 
+from methods.shared.blocks import row_blocks
 from methods.shared.tiled import TiledMatrix
 
-ROWS = 256
 GUARD = 1e-12  # on the divergence of an average pair: 0/0 where all embeddings coincide
 
 
@@ -52,19 +51,15 @@ class View(NamedTuple):
     @staticmethod
     def of(x: Tensor, temperature: float) -> View:
         """Normalise rows and take both softmaxes; nothing is taken off yet."""
-        length = torch.linalg.vector_norm(x, dim=1, keepdim=True).clamp_min(1e-12)
         e, p = torch.empty_like(x), torch.empty_like(x)
-        mass = x.new_empty(len(x))
-        for b in _blocks(len(x)):
+        length, mass = x.new_empty(len(x), 1), x.new_empty(len(x))
+        for b in row_blocks(x):
+            length[b] = torch.linalg.vector_norm(x[b], dim=1, keepdim=True).clamp_min(1e-12)
             torch.div(x[b], length[b], out=e[b])
             logits = e[b] / temperature
-            mass[b] = torch.logsumexp(logits, dim=1)
-            torch.exp(logits.sub_(mass[b, None]), out=p[b])
+            torch.softmax(logits, dim=1, out=p[b])
+            mass[b] = logits.amax(dim=1) - p[b].amax(dim=1).log()
         return View(length, e, p, torch.softmax(mass.double(), dim=0).to(x.dtype))
-
-
-def _blocks(n: int) -> Iterator[slice]:
-    return (slice(start, min(start + ROWS, n)) for start in range(0, n, ROWS))
 
 
 def _dot(a: Tensor, b: Tensor) -> Tensor:
@@ -73,7 +68,7 @@ def _dot(a: Tensor, b: Tensor) -> Tensor:
 
 def _take_off_mean(a: Tensor, b: Tensor) -> Tensor:
     """Take the mean row of both off both, in place, and return it."""
-    mean = sum(x[s].sum(dim=0).double() for x in (a, b) for s in _blocks(len(a)))
+    mean = sum(x[s].sum(dim=0).double() for x in (a, b) for s in row_blocks(a))
     row = (torch.as_tensor(mean) / (2 * len(a))).to(a.dtype)
     a.sub_(row)
     b.sub_(row)
@@ -83,7 +78,7 @@ def _take_off_mean(a: Tensor, b: Tensor) -> Tensor:
 def _total(x: Tensor, weight: Tensor | None = None) -> Tensor:
     """Sum rows, weighted, over blocks in double precision."""
     total = torch.zeros(x.shape[1], dtype=torch.float64, device=x.device)
-    for b in _blocks(len(x)):
+    for b in row_blocks(x):
         total += x[b].sum(dim=0) if weight is None else weight[b].to(x.dtype) @ x[b]
     return total.to(x.dtype)
 
@@ -103,7 +98,7 @@ def _contrast(one: View, two: View, graph: CellGraph, t: float) -> tuple[Tensor,
     around_e, around_p = graph.edges @ two.e, graph.edges @ two.p
     sum_e, sum_p = _total(two.e), _total(two.p)
     u, v, own, cross, every = (graph.degree.new_empty(n) for _ in range(5))
-    for b in _blocks(n):
+    for b in row_blocks(one.e):
         e, p = one.e[b], one.p[b]
         u[b], v[b] = _dot(p, e), _dot(two.p[b], two.e[b])
         own[b] = _dot(p - two.p[b], e - two.e[b])
@@ -138,8 +133,8 @@ def _weights(pairs: _Pairs, one: View, two: View, graph: CellGraph, weight: floa
     rows = near - far + near * graph.degree + n * far
     columns = near - far + spread + far.sum()
     sums = (_total(two.e), _total(two.p), _total(one.e, far), _total(one.p, far))
-    scaled = near.to(dtype)[:, None]
-    from_e, from_p = graph.edges @ (scaled * one.e), graph.edges @ (scaled * one.p)
+    from_e = graph.edges.transposed_by_scaled(one.e, near)
+    from_p = graph.edges.transposed_by_scaled(one.p, near)
     own, near, far, rows, columns = (
         w.to(dtype)[:, None] for w in (near - far, near, far, rows, columns)
     )
@@ -149,7 +144,7 @@ def _weights(pairs: _Pairs, one: View, two: View, graph: CellGraph, weight: floa
 def _distribution(one: View, two: View, p_mean: Tensor, t: float) -> tuple[Tensor, Tensor]:
     """Return for each view sum p . (e1 - e2) by row; the loss follows from them."""
     first, second = (one.share.new_empty(len(one.e), dtype=torch.float64) for _ in range(2))
-    for b in _blocks(len(one.e)):
+    for b in row_blocks(one.e):
         gap = one.e[b] - two.e[b]
         common = (gap @ p_mean).double()
         first[b] = _dot(one.p[b], gap) + common
@@ -182,7 +177,9 @@ class _Alignment(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, Tensor, None, None, None]:
         first, second = ctx.saved_tensors
-        return grads[0] * first, grads[0] * second, None, None, None
+        if grads[0].item() != 1:  # it is 1 where losses are just added: two large copies less
+            first, second = grads[0] * first, grads[0] * second
+        return first, second, None, None, None
 
 
 def _gradient(
@@ -194,7 +191,7 @@ def _gradient(
     weights: _Weights,
     t: float,
 ) -> tuple[Tensor, Tensor]:
-    """Differentiate by the rows given; the results take the place of the graph products."""
+    """Differentiate by the rows given, in the place of the graph products; uses up the views."""
     n, w, dtype = len(one.e), weights, one.e.dtype
     sum_e2, sum_p2, sum_e1, sum_p1 = w.sums
     half = 0.5 / n
@@ -204,32 +201,41 @@ def _gradient(
         offset = share * (share * dot).sum() + half * dot
         sides.append(((share + half).to(dtype)[:, None], offset.to(dtype)[:, None]))
     (w1, off1), (w2, off2) = sides
-    for b in _blocks(n):
+    for b in row_blocks(one.e):
         e1, e2, p1, p2 = one.e[b], two.e[b], one.p[b], two.p[b]
         gap = e1 - e2
-        own = w.own[b]
-        by_p1 = w.rows[b] * e1 - own * e2 - w.near[b] * pairs.around_e[b] - w.far[b] * sum_e2
-        by_e1 = w.rows[b] * p1 - own * p2 - w.near[b] * pairs.around_p[b] - w.far[b] * sum_p2
-        by_p2 = w.columns[b] * e2 - own * e1 - w.from_e[b] - sum_e1
-        by_e2 = w.columns[b] * p2 - own * p1 - w.from_p[b] - sum_p1
-        p1, p2 = p1 + means[1], p2 + means[1]
-        direct = w1[b] * p1 - w2[b] * p2
-        by_e1 += direct + _softmax_gradient(p1, by_p1, w1[b] * gap, off1[b], t)
-        by_e2 -= direct + _softmax_gradient(p2, -by_p2, w2[b] * gap, off2[b], t)
-        for view, e, by, out in (
+        own, near, far = w.own[b], w.near[b], w.far[b]
+        by_p1 = _less(w.rows[b] * e1, (own, e2), (near, pairs.around_e[b]), (far, sum_e2))
+        by_e1 = _less(w.rows[b] * p1, (own, p2), (near, pairs.around_p[b]), (far, sum_p2))
+        by_p2 = _less(w.columns[b] * e2, (own, e1)).sub_(w.from_e[b]).sub_(sum_e1)
+        by_e2 = _less(w.columns[b] * p2, (own, p1)).sub_(w.from_p[b]).sub_(sum_p1)
+        for x, mean in ((e1, means[0]), (e2, means[0]), (p1, means[1]), (p2, means[1])):
+            x.add_(mean)
+        direct = _less(w1[b] * p1, (w2[b], p2))
+        by_e1.add_(direct).add_(_softmax_gradient(p1, by_p1, w1[b], gap, off1[b]), alpha=1 / t)
+        by_e2.sub_(direct).add_(_softmax_gradient(p2, by_p2, -w2[b], gap, -off2[b]), alpha=1 / t)
+        for view, unit, by, out in (
             (one, e1, by_e1, pairs.around_e),
             (two, e2, by_e2, pairs.around_p),
         ):
-            unit = e + means[0]
             along = torch.linalg.vecdot(by, unit)[:, None]
-            torch.div(by - unit * along, view.length[b] * t, out=out[b])
+            torch.div(_less(by, (along, unit)), view.length[b] * t, out=out[b])
     return pairs.around_e, pairs.around_p
 
 
-def _softmax_gradient(p: Tensor, pairs: Tensor, own: Tensor, offset: Tensor, t: float) -> Tensor:
-    """Pass derivatives by p back to the logits; `offset` is that of the term `own`."""
+def _less(total: Tensor, *products: tuple[Tensor, Tensor]) -> Tensor:
+    """Take products off, in place and without forming them."""
+    for first, second in products:
+        total.addcmul_(first, second, value=-1)
+    return total
+
+
+def _softmax_gradient(
+    p: Tensor, pairs: Tensor, weight: Tensor, gap: Tensor, mean: Tensor
+) -> Tensor:
+    """Pass derivatives by p back to the logits; `mean` is that of ``weight * gap`` by p."""
     inner = torch.linalg.vecdot(p, pairs)[:, None]
-    return p * (pairs - inner + own - offset) / t
+    return pairs.addcmul_(weight, gap).sub_(inner + mean).mul_(p)
 
 
 def alignment(

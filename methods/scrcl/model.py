@@ -14,10 +14,11 @@ from torch import Tensor, nn
 from torch.nn.functional import normalize
 
 from methods.contract import Data, Job, Params, Result
-from methods.shared.dropout import Mask, draw_mask, dropped_product, leaky_dropout
+from methods.shared.dropout import Mask, activate, draw_mask, dropped_product
 from methods.shared.graph import normalise
 from methods.shared.kmeans import check_clusters, kmeans
 from methods.shared.layers import glorot
+from methods.shared.product import product
 from methods.shared.refine import majority_vote
 from methods.shared.seeding import stream, torch_stream
 from methods.shared.sparse import SparseMatrix, inner_product
@@ -128,11 +129,11 @@ class Model:
         """Encode; S^a X W is S^a (X W), so smoothed features are never formed."""
         net = self.network
         mlp = self.smoothed(self.features @ net.mlp, self.hops[0])
-        mlp = torch.relu_(mlp + net.mlp_bias)
+        mlp = activate(mlp, net.mlp_bias, 0.0)
         gcn = self.smoothed(self.features @ net.first, self.hops[1] + 1)
-        gcn = leaky_dropout(gcn + net.first_bias, SLOPE, None)
-        gcn = leaky_dropout(self.smooth @ (gcn @ net.second) + net.second_bias, SLOPE, mask)
-        gcn = leaky_dropout(torch.addmm(net.last_bias, gcn, net.last), SLOPE, None)
+        gcn = activate(gcn, net.first_bias, SLOPE)
+        gcn = activate(self.smooth @ product(gcn, net.second), net.second_bias, SLOPE, mask)
+        gcn = activate(product(gcn, net.last), net.last_bias, SLOPE)
         return Views(mlp, gcn)
 
     def gene_embeddings(self) -> Tensor:

@@ -1,4 +1,4 @@
-"""Dropout whose masks take one byte an entry and come from a generator of their own."""
+"""Activation, and dropout with masks of one byte an entry from a generator of their own."""
 
 from __future__ import annotations
 
@@ -6,6 +6,9 @@ from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
+from torch.nn.functional import leaky_relu_
+
+from methods.shared.blocks import row_blocks
 
 LEVELS = 2**16
 
@@ -38,53 +41,68 @@ def draw_mask(shape: tuple[int, int], rate: float, generator: torch.Generator) -
     return Mask(keep.view(shape), LEVELS / (LEVELS - dropped))
 
 
-class _LeakyDropout(torch.autograd.Function):
+class _Activation(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, x: Tensor, slope: float, mask: Mask) -> Tensor:
-        torch.nn.functional.leaky_relu_(x, slope)
-        x.mul_(mask.keep).mul_(mask.scale)
+    def forward(ctx: Any, x: Tensor, bias: Tensor, slope: float, mask: Mask | None) -> Tensor:
+        for b in row_blocks(x):
+            leaky_relu_(x[b].add_(bias), slope)
+            if mask is not None:
+                x[b].mul_(mask.keep[b]).mul_(mask.scale)
         ctx.mark_dirty(x)
-        ctx.save_for_backward(x, mask.keep)
-        ctx.slope, ctx.scale = slope, mask.scale
+        ctx.save_for_backward(x)
+        ctx.slope, ctx.mask = slope, mask
         return x
 
     @staticmethod
-    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None, None]:
-        y, keep = ctx.saved_tensors
-        grad = torch.where(y > 0, grads[0], grads[0] * ctx.slope)
-        return grad.mul_(keep).mul_(ctx.scale), None, None
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, Tensor, None, None]:
+        (y,) = ctx.saved_tensors
+        grad, by_bias = torch.empty_like(y), torch.zeros_like(y[0])
+        for b in row_blocks(y):
+            part = torch.ops.aten.leaky_relu_backward(grads[0][b], y[b], ctx.slope, True)
+            if ctx.mask is not None:
+                part.mul_(ctx.mask.keep[b]).mul_(ctx.mask.scale)
+            by_bias += part.sum(dim=0)
+            grad[b] = part
+        return grad, by_bias, None, None
 
 
-def leaky_dropout(x: Tensor, slope: float, mask: Mask | None) -> Tensor:
+def activate(x: Tensor, bias: Tensor, slope: float, mask: Mask | None = None) -> Tensor:
     """
-    Apply leaky ReLU and then dropout in the memory of `x`.
+    Add a bias, apply leaky ReLU and then dropout, all in the memory of `x`.
 
     Parameters
     ----------
     x
-        Any shape; overwritten.
+        cells x d; overwritten.
+    bias
+        d.
     slope
-        Of the negative side.
+        Of the negative side, not below 0; 0 is plain ReLU.
     mask
         None drops nothing.
     """
-    if mask is None:
-        return torch.nn.functional.leaky_relu_(x, slope)
-    return _LeakyDropout.apply(x, slope, mask)
+    return _Activation.apply(x, bias, slope, mask)
 
 
 class _DroppedProduct(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, weight: Tensor, mask: Mask) -> Tensor:
-        ctx.save_for_backward(x, weight, mask.keep)
-        ctx.scale = mask.scale
-        return ((x * mask.keep) @ weight).mul_(mask.scale)
+        ctx.save_for_backward(x, weight)
+        ctx.mask = mask
+        out = x.new_empty(len(x), weight.shape[1])
+        for b in row_blocks(x):
+            torch.mm(x[b] * mask.keep[b], weight, out=out[b])
+        return out.mul_(mask.scale)
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, Tensor, None]:
-        x, weight, keep = ctx.saved_tensors
-        grad = grads[0] * ctx.scale
-        return (grad @ weight.T).mul_(keep), (x * keep).T @ grad, None
+        x, weight = ctx.saved_tensors
+        keep, grad = ctx.mask.keep, grads[0] * ctx.mask.scale
+        by_x, by_weight = torch.empty_like(x), torch.zeros_like(weight.T)
+        for b in row_blocks(x):
+            torch.mm(grad[b], weight.T, out=by_x[b]).mul_(keep[b])
+            by_weight.addmm_(grad[b].T, x[b] * keep[b])
+        return by_x, by_weight.T, None
 
 
 def dropped_product(x: Tensor, weight: Tensor, mask: Mask | None) -> Tensor:

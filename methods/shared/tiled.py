@@ -7,6 +7,7 @@ from typing import Any
 import scipy.sparse as sp
 import torch
 from torch import Tensor
+from torch.nn.functional import embedding_bag
 
 from methods.shared.sparse import SparseMatrix
 
@@ -17,15 +18,16 @@ class TiledMatrix:
     """
     A constant sparse matrix for products with hundreds of columns or more.
 
-    A sparse product gathers rows of the dense factor; a strip of it stays in the cache where the
-    whole does not, which makes wide products two to four times as fast. Values are the same.
+    A row of the product is a weighted bag of rows of the dense factor. On the CPU torch's kernel
+    for bags keeps the sum in registers, and a strip of columns stays in the cache where the whole
+    does not: together two to four times as fast as torch's sparse products, values the same.
 
     Parameters
     ----------
     matrix
         rows x columns.
     device
-        Torch device; a strip is the whole width except on the CPU.
+        Torch device; strips and bags are for the CPU only.
     """
 
     def __init__(self, matrix: sp.csr_matrix, device: str = "cpu") -> None:
@@ -36,15 +38,29 @@ class TiledMatrix:
         """Multiply by columns x d; differentiable in `dense`."""
         return _TiledProduct.apply(dense, self.matrix)
 
+    def transposed_by_scaled(self, dense: Tensor, scale: Tensor) -> Tensor:
+        """Multiply the transpose by ``scale[:, None] * dense``, rows x d, never forming that."""
+        matrix = self.matrix.transposed
+        weights = matrix.values() * scale.to(matrix.dtype)[matrix.col_indices()]
+        return _by_strips(matrix, weights, dense)
 
-def _by_strips(matrix: Tensor, dense: Tensor) -> Tensor:
-    width = dense.shape[1]
-    if width <= TILE or dense.device.type != "cpu":
-        return matrix @ dense.contiguous()
-    out = dense.new_empty(matrix.shape[0], width)
+
+def _by_strips(matrix: Tensor, weights: Tensor, dense: Tensor) -> Tensor:
+    """Multiply the pattern of `matrix` with other weights by `dense`."""
+    starts, columns = matrix.crow_indices(), matrix.col_indices()
+    if dense.device.type != "cpu":
+        weighted = torch.sparse_csr_tensor(starts, columns, weights, size=matrix.shape)
+        return weighted @ dense.contiguous()
+    rows, width = dense.shape
+    out = dense.new_empty(len(starts) - 1, width)
+    weights = weights.to(dense.dtype)
+    strip = dense.new_empty(rows * min(TILE, width))
     for start in range(0, width, TILE):
-        columns = slice(start, start + TILE)
-        out[:, columns] = matrix @ dense[:, columns].contiguous()
+        at = slice(start, min(start + TILE, width))
+        part = strip[: rows * (at.stop - at.start)].view(rows, -1).copy_(dense[:, at])
+        out[:, at] = embedding_bag(
+            columns, part, starts, mode="sum", per_sample_weights=weights, include_last_offset=True
+        )
     return out
 
 
@@ -52,8 +68,9 @@ class _TiledProduct(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, dense: Tensor, matrix: SparseMatrix) -> Tensor:
         ctx.matrix = matrix
-        return _by_strips(matrix.forward, dense)
+        return _by_strips(matrix.forward, matrix.forward.values(), dense)
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None]:
-        return _by_strips(ctx.matrix.transposed, grads[0]), None
+        matrix = ctx.matrix.transposed
+        return _by_strips(matrix, matrix.values(), grads[0]), None

@@ -16,7 +16,7 @@ from methods.runner import read_input
 from methods.scrcl.heads import central_start, cosine_kmeans
 from methods.scrcl.inputs import Inputs, gene_neighbours, gene_propagation
 from methods.scrcl.model import Model, prepare
-from methods.shared.dropout import draw_mask, dropped_product, leaky_dropout
+from methods.shared.dropout import activate, draw_mask, dropped_product
 from methods.shared.refine import majority_vote
 from methods.shared.sparse import csr_tensor
 from methods.shared.tiled import TiledMatrix
@@ -233,12 +233,28 @@ def test_masks_drop_at_their_rate_and_keep_the_mean():
     assert (~mask.keep).float().mean().item() == pytest.approx(0.3, abs=0.005)
     assert mask.scale == pytest.approx(1 / 0.7, rel=1e-4)
     assert draw_mask((3, 3), 0.0, generator).keep.all()
-    x = torch.randn(6, 5, dtype=torch.float64, requires_grad=True)
+    x = torch.randn(70, 5, dtype=torch.float64, requires_grad=True)
     w = torch.randn(5, 2, dtype=torch.float64, requires_grad=True)
-    small = draw_mask((6, 5), 0.4, generator)
+    small = draw_mask((70, 5), 0.4, generator)
     torch.testing.assert_close(dropped_product(x, w, small), (x * small.keep * small.scale) @ w)
     assert torch.autograd.gradcheck(lambda a, b: dropped_product(a, b, small), (x, w))
-    assert torch.autograd.gradcheck(lambda a: leaky_dropout(a * 1.0, 0.01, small), (x,))
+
+
+@pytest.mark.parametrize("dropped", [False, True])
+def test_activation_in_place_equals_its_three_steps(dropped):
+    """ScRCL 2: bias, leaky or plain ReLU, dropout; over more rows than one block has."""
+    generator = torch.Generator().manual_seed(0)
+    x, bias = torch.randn(2, 150, 7, dtype=torch.float64, generator=generator)
+    x, bias = x.requires_grad_(), bias[0].clone().requires_grad_()
+    mask = draw_mask((150, 7), 0.4, generator) if dropped else None
+    for slope in (0.0, 0.01):
+        factor = mask.keep * mask.scale if mask else 1.0
+        expected = leaky_relu(x + bias, slope) * factor
+        found = activate(x * 1.0, bias, slope, mask)
+        torch.testing.assert_close(found, expected)
+        weight = torch.randn(found.shape, dtype=torch.float64, generator=generator)
+        pair = [torch.autograd.grad((y * weight).sum(), (x, bias)) for y in (found, expected)]
+        torch.testing.assert_close(*pair)
 
 
 def test_products_by_strips_equal_whole_ones():
@@ -251,3 +267,6 @@ def test_products_by_strips_equal_whole_ones():
     weight = torch.randn_like(out)
     (found,) = torch.autograd.grad((out * weight).sum(), x)
     torch.testing.assert_close(found, torch.tensor(matrix.toarray()).T @ weight)
+    scale = torch.rand(50)
+    scaled = TiledMatrix(matrix).transposed_by_scaled(weight, scale)
+    torch.testing.assert_close(scaled, torch.tensor(matrix.toarray()).T @ (scale[:, None] * weight))
