@@ -172,8 +172,7 @@ def fit(data: Data, params: Params, job: Job) -> Result:
     model = Model(inputs, params, job)
     epochs = params.epochs + params.cluster_epochs
     training = Training(job, epochs, lambda: model.clusters(start, n_clusters))
-    if job.snapshots:
-        training.snapshots.append((0, start))
+    training.snapshots.append((0, start))
     weights = list(model.network.parameters())
     training.run(adam(weights, 1e-4), model.pretrain_step, params.epochs)
     centres = model.class_means(start, n_clusters)

@@ -33,11 +33,15 @@ def test_planted_groups_are_found(variant):
 
 
 def test_spectral_start_stands_beside_the_result():
+    """scTAG section 7: always, not only where snapshots are asked for."""
     data, truth = cells()
+    (only,) = run("sctag", data, Job(0, 3), **QUICK).snapshots
     result = run("sctag", data, Job(0, 3, snapshots=2), **QUICK)
     assert [epoch for epoch, _ in result.snapshots] == [0, 18, 37]
     assert adjusted_rand_score(truth, result.snapshots[0][1]) > 0.9
     np.testing.assert_array_equal(result.snapshots[-1][1], result.clusters)
+    assert only[0] == 0
+    np.testing.assert_array_equal(only[1], result.snapshots[0][1])
 
 
 @pytest.mark.parametrize(("variant", "moves"), [("described", True), ("released", False)])
