@@ -1,124 +1,110 @@
 """Time and memory of methods on synthetic data, each in a fresh process.
 
-python benchmarks/methods.py --methods sctag graphst --cells 2100 20000 --epochs 10 --json out.json
+python benchmarks/methods.py --methods sctag scrcl scgnn --cells 2500 5000 10000 20000
 
-Seconds per epoch are the median over epochs, without preprocessing and final clustering; peak
-memory is the largest resident set of the process, imports and data included.
+Prints a line for each phase of training: median seconds per epoch and their growth per doubling of
+the cells, and processor seconds; then set-up (start of the process to the first epoch), peak
+memory and its growth above the idle process (what the method needs on a hundred cells). Writes a
+plot beside what the public code of the authors needs.
 """
 
 from __future__ import annotations
 
 import argparse
-import dataclasses
 import json
-import os
-import resource
-import subprocess
+import math
 import sys
-import time
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(REPOSITORY), str(REPOSITORY / "workflow")]
 
-GENES = {"scrna": 2000, "spatial": 3000}
-COLUMNS = ("method", "variant", "cells", "genes", "seconds_per_epoch", "wall_s", "peak_mb")
+from benchmarks.measure import GENES, in_child  # noqa: E402
+
+HEADER = (
+    f"{'method':<16}{'cells':>7}{'genes':>6}  {'phase':<12}{'s/epoch':>9}{'x2':>6}{'cpu s':>9}"
+    f"{'set-up s':>10}{'wall s':>8}{'peak MiB':>10}{'idle':>6}{'x2':>6}"
+)
 
 
-def measure(
-    name: str, cells: int, epochs: int | None, threads: int, modality: str | None
-) -> dict[str, Any]:
-    """Run one method in this process and return its row."""
-    from benchmarks.synthetic import dataset
-    from blindfold.core.methods import fill_params, method_card, method_folder, split_variant
-    from methods.contract import Job, Params
-    from methods.runner import load_entry
+IDLE_CELLS = 100
 
-    method, variant = split_variant(name)
-    folder = method_folder(method, ["methods"])
-    card = method_card(folder)
-    lengths = ("epochs", "cluster_epochs", "graph_epochs")
-    shortened = [key for key in lengths if key in card.parameters and epochs]
-    params = fill_params(card, variant, dict.fromkeys(shortened, epochs), folder)
-    modality = modality or ("spatial" if "coordinates" in card.needs else "scrna")
-    data, n_clusters = dataset(modality, cells, GENES[modality])
-    if "coordinates" not in [*card.needs, *card.uses]:
-        data = dataclasses.replace(data, coordinates=None, pitch=None)
-    ticks: list[float] = []
-    job = Job(
-        seed=0,
-        n_clusters=n_clusters,
-        threads=threads,
-        progress=lambda done, total, loss: ticks.append(time.perf_counter()),
+
+def doubling(times: float, value: float | None, last: float | None) -> float | None:
+    """Return the factor by which a value grows when the cells double; None where unknown.
+
+    Parameters
+    ----------
+    times
+        By how much the cells have grown.
+    value, last
+        Now, and before they grew.
+    """
+    if times <= 1 or not last or not value or min(last, value) <= 0:
+        return None
+    return float((value / last) ** (1 / math.log2(times)))
+
+
+def lines(row: dict[str, Any], last: dict[str, Any] | None) -> list[str]:
+    """Format one measurement; ``last`` is that of the same method on the size before."""
+    variant = "" if row["variant"] == "described" else f"@{row['variant']}"
+    last = last or {**row, "phases": {}}
+    times, idle = row["cells"] / last["cells"], row["idle_mb"]
+    above = doubling(times, row["peak_mb"] - idle, last["peak_mb"] - idle)
+    start = f"{row['method'] + variant:<16}{row['cells']:>7}{row['genes']:>6}  "
+    end = (
+        f"{_number(row['setup_s'], 10, 1)}{_number(row['wall_s'], 8, 1)}"
+        f"{_number(row['peak_mb'], 10, 0)}{_number(idle, 6, 0)}{_number(above, 6, 2)}"
     )
-    fit = load_entry(folder, card.entry)
-    start = time.perf_counter()
-    fit(data, Params(**params), job)
-    wall_s = time.perf_counter() - start
-    steps = sorted(after - before for before, after in pairwise(ticks))
-    return {
-        "method": method,
-        "variant": variant,
-        "cells": cells,
-        "genes": min(params.get("n_genes") or GENES[modality], GENES[modality]),
-        "seconds_per_epoch": steps[len(steps) // 2] if steps else None,
-        "wall_s": wall_s,
-        "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
-    }
+    told = []
+    for phase, seconds in (row["phases"] or {"-": None}).items():
+        growth = doubling(times, seconds, last["phases"].get(phase))
+        cpu = row["cpu_phases"].get(phase)
+        numbers = (_number(seconds, 9, 4), _number(growth, 6, 2), _number(cpu, 9, 4))
+        told.append(f"{phase:<12}" + "".join(numbers))
+    return [start + told[0] + end, *(" " * len(start) + line for line in told[1:])]
 
 
-def in_child(
-    name: str, cells: int, epochs: int | None, threads: int, modality: str | None
-) -> dict[str, Any]:
-    """Measure in a fresh process with a fixed number of threads."""
-    env = {**os.environ, **dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), str(threads))}
-    command = [
-        sys.executable,
-        "-W",
-        "ignore",
-        __file__,
-        "--child",
-        json.dumps([name, cells, epochs, threads, modality]),
-    ]
-    done = subprocess.run(command, env=env, stdout=subprocess.PIPE, text=True, check=True)
-    row: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-    return row
-
-
-def line(row: dict[str, Any]) -> str:
-    """Format a row of the table."""
-    epoch = row["seconds_per_epoch"]
-    return (
-        f"{row['method']:<22}{row['variant']:<11}{row['cells']:>8}{row['genes']:>7}"
-        f"{'-' if epoch is None else f'{epoch:.4f}':>19}{row['wall_s']:>9.1f}{row['peak_mb']:>9.0f}"
-    )
+def _number(value: float | None, width: int, digits: int) -> str:
+    return f"{'-' if value is None else f'{value:.{digits}f}':>{width}}"
 
 
 def main() -> None:
-    """Measure what the command line asks for, print a table and write JSON."""
+    """Measure what the command line asks for, print a table, draw it and write JSON."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("--methods", nargs="+", default=[], help="names, or name@variant")
-    parser.add_argument("--cells", nargs="+", type=int, default=[])
-    parser.add_argument("--epochs", type=int, help="shorten each phase of training")
+    parser.add_argument("--methods", nargs="+", required=True, help="names, or name@variant")
+    parser.add_argument("--cells", nargs="+", type=int, required=True)
+    parser.add_argument(
+        "--epochs", type=int, default=8, help="of each phase, and two rounds; 0: as published"
+    )
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
     parser.add_argument("--modality", choices=list(GENES), help="of methods that run on both")
     parser.add_argument("--json", type=Path, help="write the rows here")
-    parser.add_argument("--child", help=argparse.SUPPRESS)
+    parser.add_argument(
+        "--plot",
+        type=Path,
+        default=Path("results/benchmarks/methods"),
+        help="write pdf, png, svg and csv of this name",
+    )
     options = parser.parse_args()
-    if options.child:
-        print(json.dumps(measure(*json.loads(options.child))))
-        return
-    print(f"{'method':<22}{'variant':<11}{'cells':>8}{'genes':>7}{'seconds_per_epoch':>19}"
-          f"{'wall_s':>9}{'peak_mb':>9}")  # fmt: skip
-    rows = []
+    print(HEADER)
+    rows: list[dict[str, Any]] = []
     for name in options.methods:
-        for cells in options.cells:
-            rows.append(in_child(name, cells, options.epochs, options.threads, options.modality))
-            print(line(rows[-1]), flush=True)
+        settings = (options.threads, options.modality, options.device)
+        idle_mb = in_child(name, IDLE_CELLS, 1, *settings)["peak_mb"]
+        last = None
+        for cells in sorted(options.cells):
+            row = in_child(name, cells, options.epochs, *settings) | {"idle_mb": idle_mb}
+            print("\n".join(lines(row, last)), flush=True)
+            rows.append(row)
+            last = row
     if options.json:
         options.json.write_text(json.dumps(rows, indent=2) + "\n")
+    from benchmarks.plot import plot
+
+    print(f"plot: {plot(rows, options.plot)}")
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ from blindfold.core.methods import split_variant
 from blindfold.core.plan import PlannedRun
 from blindfold.score.metrics.ari import ari
 from blindfold.score.metrics.nmi import nmi
-from blindfold.score.read import read_partition, read_record, read_table
+from blindfold.score.read import read_partition, read_record, read_snapshots
 from blindfold.score.truth import Truth, read_truth
 
 COLUMNS = (
@@ -88,13 +88,8 @@ def scores(folder: Path, truth: Truth) -> dict[str, Any]:
     clusters, _ = read_partition(folder / "clusters.parquet", truth.cells)
     found = _both(truth, clusters)
     values: dict[str, Any] = {"ari": found[0], "nmi": found[1]}
-    if not (folder / "snapshots.parquet").is_file():
-        return values
-    table = read_table(folder / "snapshots.parquet", ["epoch", "cell", "cluster"])
-    by_epoch = {}
-    for epoch, part in table.groupby("epoch"):
-        clusters = part.set_index("cell")["cluster"].reindex(truth.cells).to_numpy()
-        by_epoch[int(epoch)] = _both(truth, clusters)
+    parts = read_snapshots(folder / "snapshots.parquet", truth.cells)
+    by_epoch = {epoch: _both(truth, part) for epoch, part in parts.items()}
     if 0 in by_epoch:
         values["start_ari"], values["start_nmi"] = by_epoch.pop(0)
     if by_epoch:

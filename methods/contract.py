@@ -123,7 +123,8 @@ class Result:
     imputed
         cells x genes; None where the method does not impute.
     snapshots
-        Pairs (epoch, clusters), see `Job.snapshots`.
+        Pairs (epoch, clusters), see `Job.snapshots`. Epoch 0 is the partition that training began
+        with, where there is one: it is kept even if no snapshots are asked for.
     snapshot_s
         Seconds spent on snapshots; not counted as fitting time.
     trace

@@ -162,6 +162,31 @@ class Model:
             return student_assignments(self.encode(), centres).argmax(dim=1).cpu().numpy()
 
 
+def loss_over_no_edges(
+    trace: list[dict[str, float]], n_cells: int, n_neighbors: int
+) -> dict[str, float]:
+    """
+    Compare the graph loss that ends each phase with that of predicting no edge at all.
+
+    Parameters
+    ----------
+    trace
+        Losses of every epoch.
+    n_cells, n_neighbors
+        Size of the graph, each cell its own neighbour: no edges at all cost n_neighbors / n_cells.
+
+    Returns
+    -------
+    By phase the mean ratio of its last 20 epochs; 1 says that the decoder has collapsed.
+    """
+    phases = {
+        "pretraining": [row["graph"] for row in trace if "clustering" not in row],
+        "clustering": [row["graph"] for row in trace if "clustering" in row],
+    }
+    unit = WEIGHTS["graph"] * n_neighbors / n_cells
+    return {name: float(np.mean(values[-20:])) / unit for name, values in phases.items()}
+
+
 def fit(data: Data, params: Params, job: Job) -> Result:
     """Pretrain, start from spectral classes of the neighbour graph, self-train."""
     if job.n_clusters is not None:
@@ -174,8 +199,7 @@ def fit(data: Data, params: Params, job: Job) -> Result:
     model = Model(inputs, params, job)
     epochs = params.epochs + params.cluster_epochs
     training = Training(job, epochs, lambda: model.clusters(start, n_clusters), model)
-    if job.snapshots:
-        training.snapshots.append((0, start))
+    training.snapshots.append((0, start))
     weights = list(model.network.parameters())
     training.run(adam(weights, 1e-4), model.pretrain_step, params.epochs)
     centres = model.class_means(start, n_clusters)
@@ -188,5 +212,8 @@ def fit(data: Data, params: Params, job: Job) -> Result:
         "k_rule": rule,
         "graph_loss": "exact" if model.graph_loss.exact else "sampled",
         "spectral_classes": int(start.max()) + 1,
+        "graph_loss_over_no_edges": loss_over_no_edges(
+            training.trace, data.n_cells, inputs.neighbours.shape[1] + 1
+        ),
     }
     return training.result(model.clusters(start, n_clusters), z, notes)

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from sklearn.metrics import adjusted_rand_score
 
-from benchmarks import quality, quality_rows, quality_summary
+from benchmarks import quality, quality_rows, quality_runs, quality_summary
 from blindfold.core.config import check_config, read_config
 from blindfold.core.layout import Layout
 from blindfold.core.plan import PlannedRun, make_plan
@@ -45,22 +45,24 @@ def planned():
 
 
 def test_every_method_and_dataset_is_wanted_with_its_seeds(planned):
-    runs = quality.wanted(planned, set())
+    runs = quality_runs.wanted(planned, set())
     per = pd.Series([(run.dataset, run.method) for run in runs]).value_counts()
     assert len({run.dataset for run in runs}) == 8
     assert per["goolam", "scgnn"] == per["mouse_bladder_2100", "scrcl"] == 3
     assert per["mouse_bladder_2100", "scgnn"] == per["zeisel_1000", "scgnn"] == 1
     assert per["goolam", "scgnn@released"] == 1
-    sizes = [quality.cells(planned, run.dataset) for run in runs]
+    sizes = [quality_runs.cells(planned, run.dataset) for run in runs]
     assert sizes == sorted(sizes)
     assert min(sizes) > 0
 
 
 def test_a_standing_row_is_not_repeated(planned, tmp_path):
     table = tmp_path / "rows.csv"
-    everything = quality.wanted(planned, set())
+    everything = quality_runs.wanted(planned, set())
     quality_rows.append(table, ROW)
-    left = quality.wanted(planned, {quality_rows.finished(r) for r in quality_rows.standing(table)})
+    left = quality_runs.wanted(
+        planned, {quality_rows.finished(r) for r in quality_rows.standing(table)}
+    )
     assert set(everything) - set(left) == {PlannedRun("goolam", "sctag", "truth", 0)}
 
 
@@ -76,7 +78,7 @@ def test_a_row_is_added_without_touching_others(tmp_path):
 def test_start_and_best_epoch_are_scored_apart(tmp_path):
     """The start is perfect here; the best of the epochs is still 8, not 0."""
     plan = own(tmp_path, ["pca_kmeans"])
-    quality.ready(plan, "own")
+    quality_runs.ready(plan, "own")
     truth = quality_rows.read_truth(plan.layout, "own")
     rng = np.random.default_rng(1)
     parts = {0: truth.codes, 4: rng.integers(0, 2, 60), 8: truth.codes.copy(), 9: truth.codes % 1}

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
-import pytest
 import scipy.sparse as sp
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from methods.shared.graph import (
     adjacency,
-    average,
     feature_knn,
     normalise,
     pitch_of,
@@ -61,16 +59,6 @@ def test_feature_knn_against_sorting_and_never_itself():
     np.fill_diagonal(full, np.inf)
     np.testing.assert_allclose(distance, np.sort(full, axis=1)[:, :6], atol=1e-6)
     assert not (index == np.arange(50)[:, None]).any()
-
-
-@pytest.mark.parametrize("copies", [1, 20])
-def test_sctag_graph_rows_sum_to_k_with_unit_diagonal(copies):
-    """scTAG 4: row sums 15, unit diagonal, averaging leaves ones unchanged; duplicates too."""
-    points = np.repeat(np.random.default_rng(0).normal(size=(40, 3)), copies, axis=0)
-    graph = adjacency(feature_knn(points, 14)[0], itself=True)
-    assert set(np.asarray(graph.sum(axis=1)).ravel()) == {15.0}
-    assert (graph.diagonal() == 1).all()
-    np.testing.assert_allclose(average(graph) @ np.ones(len(points)), 1, rtol=1e-6)
 
 
 def test_fewer_cells_than_neighbours():

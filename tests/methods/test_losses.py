@@ -2,37 +2,14 @@
 
 from __future__ import annotations
 
-import numpy as np
-import pytest
 import scipy.sparse as sp
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.stats import entropy
-from sklearn.metrics import pairwise_distances
 
-from methods.shared.losses import (
-    GraphLoss,
-    gram_mse,
-    mean_kl,
-    mean_square_sigmoid,
-    sharpened,
-    student_assignments,
-)
+from methods.shared.losses import gram_mse
 from methods.shared.sparse import SparseMatrix
-
-
-def leaves(*shapes, seed=0):
-    rng = np.random.default_rng(seed)
-    return [torch.tensor(rng.normal(size=s)).requires_grad_() for s in shapes]
-
-
-def same_gradients(ours, theirs, inputs):
-    first = torch.autograd.grad(ours, inputs)
-    second = torch.autograd.grad(theirs, inputs)
-    torch.testing.assert_close(ours, theirs)
-    for a, b in zip(first, second, strict=True):
-        torch.testing.assert_close(a, b)
+from tests.methods.toys import leaves, same_gradients
 
 
 @given(st.integers(0, 10**6), st.floats(0.0, 1.0))
@@ -46,78 +23,3 @@ def test_gram_mse_is_the_mean_square_error(seed, density):
     same_gradients(loss, (dense - y @ w).square().mean(), [y, w])
     (slope,) = torch.autograd.grad(gram_mse(y, w, SparseMatrix(x), 0.0), [w])
     torch.testing.assert_close(10 * slope, -20 / (8 * 12) * y.T @ (dense - y @ w))
-
-
-def neighbours(n: int = 30, k: int = 5) -> torch.Tensor:
-    rng = np.random.default_rng(1)
-    return torch.tensor(np.stack([rng.choice(n, k, replace=False) for _ in range(n)]))
-
-
-def dense_graph_loss(left, right, targets):
-    graph = torch.zeros(len(left), len(left), dtype=left.dtype).scatter_(1, targets, 1.0)
-    return (graph - torch.sigmoid(left @ right.T)).square().mean()
-
-
-def graph_loss(targets, exact_up_to, sample=(1024, 4096)):
-    return GraphLoss(targets, exact_up_to, torch.Generator().manual_seed(0), sample)
-
-
-def test_graph_loss_blocked_equals_dense():
-    """scTAG 5: the blocked loss and its gradient are those of the dense one."""
-    left, right = leaves((30, 4), (30, 4))
-    targets = neighbours()
-    loss = graph_loss(targets, 30)(left, right)
-    same_gradients(loss, dense_graph_loss(left, right, targets), [left, right])
-
-
-@pytest.mark.parametrize("rows", [1, 7, 100])
-def test_mean_square_sigmoid_does_not_depend_on_blocks(rows):
-    a, b = leaves((20, 3), (13, 3))
-    same_gradients(mean_square_sigmoid(a, b, rows), torch.sigmoid(a @ b.T).square().mean(), [a, b])
-
-
-def test_sampled_graph_loss_is_unbiased():
-    """scTAG 5: the mean over draws lies within 3 standard errors, the gradient's too."""
-    left, right = leaves((30, 4), (30, 4))
-    sampled = graph_loss(neighbours(), 0, (6, 10))
-    exact = dense_graph_loss(left, right, neighbours())
-    draws, slopes = [], []
-    for _ in range(400):
-        loss = sampled(left, right)
-        draws.append(loss.item())
-        slopes.append(torch.autograd.grad(loss, [left])[0][3, 1].item())
-    expected = torch.autograd.grad(exact, [left])[0][3, 1].item()
-    for values, truth in ((draws, exact.item()), (slopes, expected)):
-        assert abs(np.mean(values) - truth) < 3 * np.std(values, ddof=1) / np.sqrt(400)
-
-
-def test_graph_loss_landmarks():
-    """scTAG 5: 0.25 where nothing is known, k / N where no edge is predicted."""
-    targets = neighbours()
-    nothing = torch.zeros(30, 4, dtype=torch.float64)
-    assert graph_loss(targets, 30)(nothing, nothing).item() == pytest.approx(0.25)
-    far = torch.full((30, 1), 9.0, dtype=torch.float64)
-    assert graph_loss(targets, 30)(far, -far).item() == pytest.approx(5 / 30)
-
-
-def test_assignments_by_distances_and_under_rigid_motion():
-    """scTAG 6: rows sum to 1, distances as in scikit-learn, motion changes nothing."""
-    z, c = (x.detach() for x in leaves((20, 3), (4, 3)))
-    q = student_assignments(z, c)
-    kernel = 1 / (1 + pairwise_distances(z, c) ** 2)
-    np.testing.assert_allclose(q, kernel / kernel.sum(axis=1, keepdims=True))
-    turn = torch.linalg.qr(leaves((3, 3))[0].detach())[0]
-    torch.testing.assert_close(student_assignments(z @ turn + 3, c @ turn + 3), q)
-
-
-def test_target_keeps_one_hot_and_sharpens():
-    """scTAG 6: one-hot is a fixed point; with equal masses entropy does not grow."""
-    hot = torch.eye(3, dtype=torch.float64).repeat(4, 1)
-    torch.testing.assert_close(sharpened(hot), hot)
-    q = torch.tensor([[0.7, 0.2, 0.1], [0.1, 0.7, 0.2], [0.2, 0.1, 0.7]], dtype=torch.float64)
-    p = sharpened(q)
-    torch.testing.assert_close(p.sum(dim=1), torch.ones(3, dtype=torch.float64))
-    assert (entropy(p.numpy(), axis=1) <= entropy(q.numpy(), axis=1)).all()
-    assert mean_kl(p, q).item() == pytest.approx(entropy(p, q, axis=1).mean())
-    assert mean_kl(q, p).item() == pytest.approx(entropy(q, p, axis=1).mean())
-    assert mean_kl(hot, hot).item() == 0

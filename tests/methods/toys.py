@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import scipy.sparse as sp
+import torch
 import yaml
 
 from methods.contract import Data, Job, Params, Result
@@ -64,3 +65,18 @@ def tissue(
 def toy(name: str) -> tuple[Data, np.ndarray]:
     """Return data of a modality the method's card accepts."""
     return tissue() if "coordinates" in card(name)["needs"] else cells()
+
+
+def leaves(*shapes: tuple[int, ...], seed: int = 0) -> list[torch.Tensor]:
+    """Draw float64 tensors that take gradients."""
+    rng = np.random.default_rng(seed)
+    return [torch.tensor(rng.normal(size=s)).requires_grad_() for s in shapes]
+
+
+def same_gradients(ours: torch.Tensor, theirs: torch.Tensor, inputs: list[torch.Tensor]) -> None:
+    """Check that two ways to a value agree, in gradients too."""
+    first = torch.autograd.grad(ours, inputs)
+    second = torch.autograd.grad(theirs, inputs)
+    torch.testing.assert_close(ours, theirs)
+    for a, b in zip(first, second, strict=True):
+        torch.testing.assert_close(a, b)

@@ -7,6 +7,7 @@ import sys
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.metrics import adjusted_rand_score
 
 from blindfold.core import io
 from blindfold.core.errors import BlindfoldError
@@ -36,13 +37,39 @@ def test_one_row_per_run_and_metric(plan):
         "value",
         "status",
     ]
-    assert len(table) == 3 * len(find_metrics())
+    assert len(table) == 3 * sum(not metric.of_start for metric in find_metrics().values())
     failed = table[table["seed"] == 2]
     assert set(failed["status"]) == {"oom"}
     assert failed[failed["task"] != "cost"]["value"].isna().all()
     assert failed.set_index("metric")["value"]["wall_s"] > 0
     fine = table[(table["seed"] != 2) & (table["task"] != "cost")]
     assert fine["value"].notna().all()
+
+
+def test_the_start_has_rows_where_it_was_kept(plan):
+    before = scores(plan)
+    folder = plan.layout.run("cells", "sctag", "truth", 1)
+    table = pd.read_parquet(folder / "clusters.parquet")
+    start = table.assign(epoch=0, cluster=table["cluster"].clip(upper=1))
+    io.write_parquet(folder / "snapshots.parquet", pd.concat([start[::-1], table.assign(epoch=9)]))
+    after = scores(plan)
+    of_start = after["metric"].isin(["ari_start", "nmi_start"])
+    pd.testing.assert_frame_equal(after[~of_start].reset_index(drop=True), before)
+    assert set(after.loc[of_start, "seed"]) == {1}
+    truth = pd.read_parquet(plan.layout.truth("cells")).merge(start, on="cell")
+    truth = truth[truth["label"].fillna("") != ""]
+    expected = adjusted_rand_score(truth["label"], truth["cluster"])
+    found = after[of_start].set_index("metric")["value"]
+    assert found["ari_start"] == pytest.approx(expected)
+    assert found["ari_start"] < before.set_index(["seed", "metric"])["value"][1, "ari"]
+
+
+def test_a_damaged_snapshot_is_an_error(plan):
+    folder = plan.layout.run("cells", "sctag", "truth", 1)
+    table = pd.read_parquet(folder / "clusters.parquet").assign(epoch=0)
+    io.write_parquet(folder / "snapshots.parquet", table[1:])
+    with pytest.raises(BlindfoldError, match=r"snapshots\.parquet"):
+        scores(plan)
 
 
 def test_variant_stands_in_its_own_column(plan):

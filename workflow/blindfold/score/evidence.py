@@ -52,11 +52,14 @@ class Evidence:
         N codes from 0, every cell.
     record
         The run's record.
+    began
+        N codes from 0, the partition that training began with; None where none was kept.
     """
 
     reference: Reference
     partition: np.ndarray
     record: dict[str, Any]
+    began: np.ndarray | None = None
 
     @property
     def truth(self) -> np.ndarray:
@@ -67,6 +70,11 @@ class Evidence:
     def clusters(self) -> np.ndarray:
         """Cluster code of each labelled cell; of every cell where nothing is labelled."""
         return self.partition[self.reference.mask]
+
+    @property
+    def start(self) -> np.ndarray | None:
+        """As ``clusters``, of the partition that training began with."""
+        return None if self.began is None else self.began[self.reference.mask]
 
     @cached_property
     def matching(self) -> dict[int, int]:

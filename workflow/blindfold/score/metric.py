@@ -52,6 +52,11 @@ class Metric:
         """Whether the metric can be computed without the hidden labels."""
         return not {"truth", "truth_markers", "matching"} & set(self.needs)
 
+    @property
+    def of_start(self) -> bool:
+        """Whether the metric judges the partition that training began with; few methods keep it."""
+        return "start" in self.needs
+
     def explain(self) -> dict[str, str]:
         """Return what a user wants to know, by heading."""
         low, high = ("unbounded" if bound is None else f"{bound:g}" for bound in self.range)

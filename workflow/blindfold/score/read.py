@@ -55,9 +55,24 @@ def read_partition(path: Path, cells: np.ndarray) -> tuple[np.ndarray, list[str]
         Where the table does not give every cell exactly one cluster: a partial answer is never
         scored as if complete.
     """
+    return _partition(read_table(path, ["cell", "cluster"]), path, cells)
+
+
+def read_snapshots(path: Path, cells: np.ndarray) -> dict[int, np.ndarray]:
+    """Read the partitions kept during training by epoch, as `read_partition`; none where no file.
+
+    Epoch 0 is the partition that training began with.
+    """
+    if not path.is_file():
+        return {}
+    table = read_table(path, ["epoch", "cell", "cluster"])
+    parts = table.groupby("epoch", sort=True)
+    return {int(epoch): _partition(part, path, cells)[0] for epoch, part in parts}
+
+
+def _partition(table: pd.DataFrame, path: Path, cells: np.ndarray) -> tuple[np.ndarray, list[str]]:
     import pandas as pd
 
-    table = read_table(path, ["cell", "cluster"])
     names = table["cell"].astype(str)
     twice, lost = names[names.duplicated()], np.setdiff1d(cells, names)
     extra = np.setdiff1d(names, cells)

@@ -11,7 +11,7 @@ from blindfold.core.methods import split_variant
 from blindfold.score.catalogue import choose_metrics
 from blindfold.score.evidence import Evidence, Reference, applicable, evaluate
 from blindfold.score.metric import Metric
-from blindfold.score.read import read_expression, read_partition, read_record
+from blindfold.score.read import read_expression, read_partition, read_record, read_snapshots
 from blindfold.score.tables import empty_markers, marker_table, score_table
 from blindfold.score.truth import Truth, read_truth
 
@@ -29,7 +29,8 @@ def score(
     """Write the metric values and the markers of one method's runs on one dataset.
 
     Every run leaves one row per metric with its status; values of a run that did not end ``ok``
-    are NaN, but for the cost that was measured. Unlabelled cells are masked.
+    are NaN, but for the cost that was measured. Only runs that kept the partition their training
+    began with have rows of its metrics. Unlabelled cells are masked.
 
     Parameters
     ----------
@@ -60,7 +61,8 @@ def score(
         reference = reference or open_reference(results, dataset, truth)
         folder = results.run(dataset, method, k, seed)
         partition, names = read_partition(folder / "clusters.parquet", truth.cells)
-        evidence = Evidence(reference, partition, record)
+        began = read_snapshots(folder / "snapshots.parquet", truth.cells).get(0)
+        evidence = Evidence(reference, partition, record, began)
         values += score_rows(key, chosen, evidence)
         markers.append(marker_table(key, evidence, names))
     io.write_parquet(results.scores(dataset, method), score_table(values))
@@ -76,7 +78,8 @@ def score_rows(
     key: dict[str, Any], metrics: list[Metric], evidence: Evidence
 ) -> list[dict[str, Any]]:
     """Return one row per metric of a run that ended ``ok``."""
-    return [_row(key, metric, evaluate(metric, evidence), "ok") for metric in metrics]
+    asked = [metric for metric in metrics if evidence.began is not None or not metric.of_start]
+    return [_row(key, metric, evaluate(metric, evidence), "ok") for metric in asked]
 
 
 def _failed(
@@ -84,7 +87,7 @@ def _failed(
 ) -> list[dict[str, Any]]:
     """Return one row per metric of a run without a result; what it cost is still known."""
     rows = []
-    for metric in metrics:
+    for metric in (metric for metric in metrics if not metric.of_start):
         value = metric.function(record) if metric.task == "cost" else float("nan")
         rows.append(_row(key, metric, value, record["status"]))
     return rows

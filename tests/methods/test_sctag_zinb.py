@@ -45,6 +45,7 @@ def evaluate(counts, logits, size, dtype=torch.float64):
 
 
 def test_value_against_scipy():
+    """scTAG 1: within 1e-7 of the mixture with scipy's negative binomial."""
     counts, (a, c, b), size = problem(0)
     pi, theta = torch.sigmoid(a).numpy(), softplus(c).numpy()
     mu, y = b.exp().numpy() * size[:, None], counts.toarray()
@@ -56,6 +57,7 @@ def test_value_against_scipy():
 @given(st.integers(0, 10**6), st.sampled_from([0.5, 2.0, 6.0]))
 @settings(max_examples=40, deadline=None)
 def test_value_and_gradient_against_autograd(seed, spread):
+    """scTAG 1: the gradients that are written out, against autograd of the formula."""
     counts, logits, size = problem(seed, spread=spread)
     free = [x.clone().requires_grad_() for x in logits]
     y = torch.tensor(counts.toarray())
@@ -69,6 +71,7 @@ def test_value_and_gradient_against_autograd(seed, spread):
 
 @pytest.mark.parametrize("spread", [1.0, 12.0])
 def test_single_precision_stays_close_and_finite(spread):
+    """scTAG 1: as it trains."""
     counts, logits, size = problem(3, 40, 30, spread)
     exact, slopes = evaluate(counts, logits, size)
     single = [x.float() for x in logits]
@@ -81,6 +84,7 @@ def test_single_precision_stays_close_and_finite(spread):
 
 
 def test_gradient_against_finite_differences():
+    """scTAG 1: in all three logits."""
     counts, logits, size = problem(1, 3, 4)
     _, slopes = evaluate(counts, logits, size)
     for which, slope in enumerate(slopes):
@@ -93,7 +97,7 @@ def test_gradient_against_finite_differences():
 
 
 def test_limits_are_negative_binomial_and_poisson():
-    """pi to 0 gives NB, theta to its largest value Poisson."""
+    """scTAG 1: pi to 0 gives NB, theta to its largest value Poisson."""
     y = np.arange(6.0)[None]
     b, size = torch.full((1, 6), 0.7, dtype=torch.float64), np.ones(1)
     none = torch.full((1, 6), -60.0, dtype=torch.float64)
@@ -106,7 +110,7 @@ def test_limits_are_negative_binomial_and_poisson():
 
 
 def test_non_integer_targets_as_released():
-    """z-scores as targets: positive ones enter the formula as they are."""
+    """scTAG 1 as released, z-scores as targets: positive ones enter the formula as they are."""
     y = np.array([[0.5, 0.0, 2.25]])
     logits = [torch.zeros(1, 3, dtype=torch.float64) for _ in range(3)]
     value, _ = evaluate(sp.csr_matrix(y), logits, np.ones(1))
@@ -119,7 +123,7 @@ def test_non_integer_targets_as_released():
 
 @pytest.mark.parametrize("rows", [1, 4, 100])
 def test_heads_blocked_equal_dense(rows):
-    """Blocks of cells with accumulated gradients change neither value nor gradient."""
+    """scTAG 1: blocks of cells with accumulated gradients change neither value nor gradient."""
     counts, _, size = problem(5, 11, 6)
     rng = np.random.default_rng(0)
     leaves = [rng.normal(size=s) * 0.5 for s in ((11, 5), (3, 6, 5), (3, 6))]

@@ -1,8 +1,9 @@
-"""Convolutions against PyTorch Geometric and explicit powers."""
+"""scTAG's convolutions against PyTorch Geometric and explicit powers, and their graph."""
 
 from __future__ import annotations
 
 import numpy as np
+import pytest
 import scipy.sparse as sp
 import torch
 from torch_geometric.nn import TAGConv
@@ -53,6 +54,7 @@ def test_repeated_hop_is_one_hop():
 
 
 def test_gradients_flow_through_the_sparse_product():
+    """scTAG 2: the layer's gradient against finite differences."""
     graph, layer, x = setting(repeat=False)
     matrix = SparseMatrix(graph)
     assert torch.autograd.gradcheck(lambda v: layer(v, matrix), x.requires_grad_())
@@ -70,3 +72,13 @@ def test_sparse_features_equal_dense_and_gene_order_is_free():
     layer.weight.data = layer.weight.data[:, order]
     features = Features(SparseMatrix(sparse[:, order].tocsr()), torch.tensor(offset[order]))
     torch.testing.assert_close(layer(features, matrix), out)
+
+
+@pytest.mark.parametrize("copies", [1, 20])
+def test_sctag_graph_rows_sum_to_k_with_unit_diagonal(copies):
+    """scTAG 4: row sums 15, unit diagonal, averaging leaves ones unchanged; duplicates too."""
+    points = np.repeat(np.random.default_rng(0).normal(size=(40, 3)), copies, axis=0)
+    graph = adjacency(feature_knn(points, 14)[0], itself=True)
+    assert set(np.asarray(graph.sum(axis=1)).ravel()) == {15.0}
+    assert (graph.diagonal() == 1).all()
+    np.testing.assert_allclose(average(graph) @ np.ones(len(points)), 1, rtol=1e-6)

@@ -1,0 +1,107 @@
+"""Seconds per epoch and peak memory against cells, beside the authors' public code.
+
+``originals.csv`` holds what that code needed on the same synthetic data with two threads of two
+virtual AMD EPYC cores (scTAG 1dcff17, scRCL 6da3787, scGNN 09ac50b; scRCL with spots, the others
+with cells); it is copied, not measured again. Memory is in MiB.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
+from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
+
+from blindfold.compare.drawing import Drawing, house_style, new_figure, save
+from blindfold.compare.gather import label
+from blindfold.compare.palette import COLUMN_MM, FAINT, INK, PAGE_MM, class_colour
+
+ORIGINALS = Path(__file__).with_name("originals.csv")
+LABELS = {"seconds_per_epoch": "seconds per epoch", "peak_mb": "peak memory, MiB"}
+OURS, THEIRS = "this repository", "authors' code"
+CAPTION = (
+    "Median seconds per epoch of each phase and peak resident memory of the process, imports "
+    "included, against the number of cells (all logarithmic). Dashed: the authors' public code on "
+    "two threads, where it stayed below 20 GB and 6 minutes."
+)
+
+
+def plot(rows: list[dict[str, Any]], path: Path) -> Path:
+    """Draw measurements, one column a method, and return the PNG's path.
+
+    Parameters
+    ----------
+    rows
+        As `benchmarks.measure.measure` returns them.
+    path
+        Folder and name, without suffix, of PDF, PNG, SVG and CSV.
+    """
+    table = collect(rows)
+    names = list(dict.fromkeys(table["name"]))
+    with house_style():
+        width = min(PAGE_MM, max(COLUMN_MM, 58 * len(names)))
+        figure = new_figure(width, 84)
+        axes = figure.subplots(2, len(names), squeeze=False, sharex=True, sharey="row")
+        for pair, name in zip(axes.T, names, strict=True):
+            for ax, field in zip(pair, LABELS, strict=True):
+                panel(ax, table[table["name"] == name], field)
+            pair[0].set_title(name, loc="left", fontweight="bold")
+            pair[1].set_xlabel("cells")
+        for ax, text in zip(axes[:, 0], LABELS.values(), strict=True):
+            ax.set_ylabel(text)
+        handles = [
+            Line2D([], [], color=INK, marker="o", ms=3, label=OURS),
+            Line2D([], [], color=INK, ls="--", marker="o", ms=3, mfc="white", label=THEIRS),
+        ]
+        figure.legend(handles=handles, loc="outside lower center", ncols=2)
+        save(Drawing(path.name, figure, table, CAPTION), path.parent)
+    return path.with_suffix(".png")
+
+
+def collect(rows: list[dict[str, Any]]) -> pd.DataFrame:
+    """Return one row per source, method, phase and size; originals of the methods measured."""
+    ours = [
+        {
+            "name": label(row["method"], row["variant"]),
+            "method": row["method"],
+            "source": OURS,
+            "phase": phase,
+            "cells": row["cells"],
+            "seconds_per_epoch": seconds,
+            "peak_mb": row["peak_mb"],
+        }
+        for row in rows
+        for phase, seconds in (row["phases"] or {"all": None}).items()
+    ]
+    table = pd.DataFrame(ours)
+    theirs = pd.read_csv(ORIGINALS).drop(columns="note").assign(source=THEIRS)
+    theirs = table[["name", "method"]].drop_duplicates().merge(theirs, on="method")
+    return pd.concat([table, theirs], ignore_index=True).astype({"seconds_per_epoch": float})
+
+
+def panel(ax: Axes, table: pd.DataFrame, field: str) -> None:
+    """Draw one quantity of one method; memory does not depend on the phase."""
+    phases = list(dict.fromkeys(table["phase"]))
+    for index, phase in enumerate(phases if field == "seconds_per_epoch" else phases[:1]):
+        colour = INK if field == "peak_mb" else class_colour(index)
+        for source in (OURS, THEIRS):
+            part = table[(table["phase"] == phase) & (table["source"] == source)]
+            part = part.dropna(subset=[field]).sort_values("cells")
+            ours = source == OURS
+            ax.plot(
+                part["cells"], part[field], "o-" if ours else "o--", ms=3, color=colour,
+                mfc=colour if ours else "white",
+                label=phase if ours and field == "seconds_per_epoch" else None,
+            )  # fmt: skip
+    ax.set_xscale("log")
+    ax.set_yscale("log")
+    ax.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value / 1000:g}k"))
+    ax.xaxis.set_minor_locator(NullLocator())
+    ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,g}"))
+    ax.grid(color=FAINT, lw=0.4)
+    if field == "seconds_per_epoch" and table["seconds_per_epoch"].notna().any():
+        ax.legend(loc="upper left")

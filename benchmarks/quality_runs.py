@@ -1,0 +1,77 @@
+"""The runs of the quality table: which, in what order, and how one is started."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from benchmarks.quality_rows import Key, finished
+from blindfold.core.layout import REPOSITORY
+from blindfold.core.plan import Plan, PlannedRun, derive_seed
+
+# scGNN takes the better part of an hour on these: one seed
+ONE_SEED_ABOVE = {"scgnn": 1000}
+
+
+def cells(plan: Plan, dataset: str) -> int:
+    """Return the number of cells that a dataset's card promises."""
+    return plan.datasets[dataset].expected.cells or 0
+
+
+def minutes(plan: Plan, run: PlannedRun) -> float:
+    """Return how long a run should take by the method's card."""
+    growth = plan.methods[run.method].card.resources.minutes
+    return growth.base + growth.per_1000_cells * cells(plan, run.dataset) / 1000
+
+
+def wanted(plan: Plan, done: set[Key]) -> list[PlannedRun]:
+    """Return the runs without a row, smallest datasets first, and cheap runs within them."""
+    runs = []
+    for run in plan.runs:
+        limit = ONE_SEED_ABOVE.get(run.method)
+        spared = run.seed > 0 and limit is not None and cells(plan, run.dataset) > limit
+        if run.method != "random_labels" and not spared and finished(run) not in done:
+            runs.append(run)
+    return sorted(runs, key=lambda run: (cells(plan, run.dataset), minutes(plan, run), run.seed))
+
+
+def ready(plan: Plan, dataset: str) -> None:
+    """Fetch, prepare and blind a dataset, once."""
+    from blindfold.blind.blind import blind
+    from blindfold.fetch.fetch import fetch
+    from blindfold.prepare.prepare import prepare
+
+    at, card, config = plan.layout, plan.datasets[dataset], plan.config
+    if at.card(dataset).is_file():
+        return
+    print(f"preparing {dataset}", flush=True)
+    fetch(card, at.fetched(dataset), Path(config.cache), config.mirror, config.offline)
+    prepare(dataset, card, at, False)
+    blind(dataset, card, at, config.seed)
+
+
+def start(plan: Plan, run: PlannedRun) -> subprocess.Popen[bytes]:
+    """Start one run with the command that the workflow's rule has."""
+    config, method, at = plan.config, plan.methods[run.method], plan.layout
+    seed = derive_seed(config.seed, run.dataset, run.method, run.seed)
+    command = [
+        sys.executable, "-m", "blindfold.cli", "run", f"--method={run.method}",
+        f"--input={at.input(run.dataset)}", f"--seed={seed}", f"--repeat={run.seed}",
+        f"--out={at.record(run.dataset, run.method, run.k, run.seed).parent}",
+        f"--clusters={run.k}", f"--params={json.dumps(method.entry.params)}",
+        f"--minutes={method.minutes(config)}", f"--memory-gb={method.memory_gb(config)}",
+        f"--snapshots={config.snapshots}", f"--sandbox={config.sandbox}",
+        *[f"--methods-path={place}" for place in config.methods_path],
+        *[f"--hide={place}" for place in plan.hidden()],
+    ]  # fmt: skip
+    env = {**os.environ, "PYTHONPATH": str(REPOSITORY / "workflow")}
+    log = at.log("run", run.dataset, run.method, run.k, str(run.seed))
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("wb") as written:
+        # a session of its own: Ctrl-C reaches this process, which ends its runs itself
+        return subprocess.Popen(
+            command, env=env, stdout=written, stderr=subprocess.STDOUT, start_new_session=True
+        )
