@@ -39,7 +39,9 @@ def _onednn() -> bool:
     backend = torch.backends.mkldnn
     known = hasattr(torch.ops.mkldnn, "_linear_pointwise")
     return (
-        known and torch.backends.mkl.is_available() and backend.is_available() and backend.enabled
+        known
+        and torch.backends.mkl.is_available()
+        and bool(backend.is_available() and backend.enabled)
     )
 
 
