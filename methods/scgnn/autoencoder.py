@@ -6,6 +6,7 @@ kept; one optimiser step sees the gradient of all cells, whatever the block size
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
@@ -13,7 +14,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from .blocks import Blocks, Output
+from methods.shared.sparse import SparseMatrix
+
+from .blocks import Block, Blocks, Output
+from .compact import Compact, add_product, add_to, compact, pick
 
 WIDTHS = (512, 128, 512)
 
@@ -38,14 +42,43 @@ class Autoencoder(nn.Module):
                 drawn = 2 * torch.rand(shape, generator=generator) - 1
                 layers.append(nn.Parameter(drawn / n_in**0.5))
         self.layers = nn.ParameterList(layers)
+        self.genes: Tensor | None = None  # columns of the data that enter, None for all
 
     def forward(self, x: Tensor) -> list[Tensor]:
         """Return the input and the output of every layer."""
-        return activations([x], list(self.layers))
+        found = [x]
+        entering = pick(x, self.genes, 1)
+        for weight, bias in zip(self.layers[::2], self.layers[1::2], strict=True):
+            entering = torch.addmm(bias, entering, weight.T).relu_()
+            found.append(entering)
+        return found
 
     def loss(self, blocks: Blocks) -> Tensor:
         """Sum the weighted squared errors of the reconstruction."""
-        return _SquaredError.apply(blocks, *self.layers)
+        return _SquaredError.apply(blocks, self.genes, *self.layers)
+
+    @torch.no_grad()
+    def reduced(self, blocks: Blocks) -> Autoencoder:
+        """
+        Copy the network without first-layer units and genes at rest in all of `blocks`.
+
+        Such units receive no gradient as long as the input is the same and the optimiser new,
+        hence never wake: training the smaller copy is training the whole.
+        """
+        weight, bias = self.layers[:2]
+        lit = torch.zeros(len(bias), dtype=torch.bool, device=bias.device)
+        seen = torch.zeros(weight.shape[1], dtype=torch.bool, device=bias.device)
+        for block in blocks.parts:
+            values = block.values()
+            seen |= (values != 0).any(dim=0)
+            lit |= (self(values)[1] != 0).any(dim=0)
+        units, genes = (torch.nonzero(part)[:, 0] for part in (lit, seen))
+        small = copy.deepcopy(self)
+        small.genes = genes
+        kept = [weight[units][:, genes], bias[units], self.layers[2][:, units]]
+        for i, part in enumerate(kept):
+            small.layers[i] = nn.Parameter(part.contiguous())
+        return small
 
     @torch.no_grad()
     def output(self, blocks: Blocks) -> Output:
@@ -57,50 +90,94 @@ class Autoencoder(nn.Module):
         return Output(cells[order], latent[order], hidden[order], weight, bias)
 
 
-def activations(known: list[Tensor], layers: Sequence[Tensor]) -> list[Tensor]:
-    """Return the input and the output of every layer, given the first one or more of them."""
-    found = list(known)
-    for i in range(len(known) - 1, len(layers) // 2):
-        found.append(torch.addmm(layers[2 * i + 1], found[-1], layers[2 * i].T).relu_())
-    return found
-
-
 class _SquaredError(torch.autograd.Function):
     """Value and parameter gradients in one pass over the blocks."""
 
     @staticmethod
-    def forward(ctx: Any, blocks: Blocks, *layers: Tensor) -> Tensor:
-        gradients = [torch.zeros_like(layer) for layer in layers]
+    def forward(ctx: Any, blocks: Blocks, genes: Tensor | None, *layers: Tensor) -> Tensor:
+        walk = _Pass(layers, genes)
         total = torch.zeros((), dtype=torch.float64, device=layers[0].device)
-        first, sparse = None, blocks.sparse
-        if sparse is not None:  # the first layer of all cells at once
-            first = torch.relu_(sparse.forward @ layers[0].T.contiguous() + layers[1])
         for block in blocks.parts:
-            found = [block.values()]
-            if first is not None:
-                found.append(first[block.cells])
-            found = activations(found, layers)
-            error = found[-1] - found[0]
-            slope = error * block.weight()
-            total += torch.dot(slope.view(-1), error.view(-1))
-            slope = _through_relu(slope.mul_(2), found[-1])
-            for i in range(len(layers) // 2 - 1, 0, -1):
-                gradients[2 * i].addmm_(slope.T, found[i])
-                gradients[2 * i + 1] += slope.sum(dim=0)
-                slope = _through_relu(slope @ layers[2 * i], found[i])
-            gradients[1] += slope.sum(dim=0)
-            if first is None:
-                gradients[0].addmm_(slope.T, found[0])
-            else:
-                first[block.cells] = slope
-        if first is not None and sparse is not None:
-            gradients[0] = (sparse.transposed @ first).T.contiguous()
-        ctx.save_for_backward(*gradients)
+            total += walk.add(block)
+        ctx.gradients = walk.finish()
         return total.to(layers[0].dtype)
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
-        return (None, *(grads[0] * saved for saved in ctx.saved_tensors))
+        if grads[0] == 1:  # spares a copy of the size of the network
+            return (None, None, *ctx.gradients)
+        return (None, None, *(grads[0] * gradient for gradient in ctx.gradients))
+
+
+class _Pass:
+    """
+    Gradients of one pass over all cells, units at rest in a block left out of its products.
+
+    Parameters
+    ----------
+    layers
+        Weights and biases in turn.
+    genes
+        Columns of the data that enter the first layer, None for all.
+    """
+
+    def __init__(self, layers: Sequence[Tensor], genes: Tensor | None) -> None:
+        self.weights, self.biases = layers[::2], layers[1::2]
+        self.genes = genes
+        self.gradients = [torch.zeros_like(layer) for layer in layers]
+        self.turned: Tensor | None = None  # first layer for sparse input, genes x units
+        self.turned_gradient = torch.empty(0)
+
+    def first(self, sparse: SparseMatrix) -> Tensor:
+        """Apply the first layer to sparse input."""
+        if self.turned is None:
+            self.turned = self.weights[0].T.contiguous()
+            self.turned_gradient = torch.zeros_like(self.turned)
+        return torch.relu_(sparse.forward @ self.turned + self.biases[0])
+
+    def add(self, block: Block) -> Tensor:
+        """Return the loss of a block and add its gradients to those of the others."""
+        target = block.values()
+        dense = block.sparse is None
+        passed = [compact(pick(target, self.genes, 1)) if dense else Compact(target, None)]
+        used = []
+        for i, bias in enumerate(self.biases):
+            used.append(pick(self.weights[i], passed[i].columns, 1))
+            if i == 0 and block.sparse is not None:
+                output = self.first(block.sparse)
+            else:
+                output = torch.addmm(bias, passed[i].values, used[i].T).relu_()
+            passed.append(compact(output))
+        error = output - target
+        slope = error * block.weight()
+        loss = torch.dot(slope.view(-1), error.view(-1))
+        self.descend(pick(slope.mul_(2), passed[-1].columns, 1), passed, used, block.sparse)
+        return loss
+
+    def descend(
+        self,
+        slope: Tensor,
+        passed: Sequence[Compact],
+        used: Sequence[Tensor],
+        sparse: SparseMatrix | None,
+    ) -> None:
+        """Carry the slope of the kept outputs back through all layers."""
+        for i in range(len(used) - 1, -1, -1):
+            slope, units = _through_relu(slope, passed[i + 1].values), passed[i + 1].columns
+            weight, bias = self.gradients[2 * i : 2 * i + 2]
+            add_to(bias, slope.sum(dim=0), units, 0)
+            if i == 0 and sparse is not None:
+                add_to(self.turned_gradient, sparse.transposed @ slope, units, 1)
+            else:
+                add_product(weight, slope, passed[i].values, units, passed[i].columns)
+            if i > 0:
+                slope = slope @ pick(used[i], units, 0)
+
+    def finish(self) -> list[Tensor]:
+        """Return the gradients in the order of the layers."""
+        if self.turned is not None:
+            self.gradients[0] += self.turned_gradient.T
+        return self.gradients
 
 
 def _through_relu(slope: Tensor, output: Tensor) -> Tensor:

@@ -23,13 +23,13 @@ class Block(NamedTuple):
     cells: Tensor  # their indices
     values: Callable[[], Tensor]  # cells x genes, input and target
     weight: Callable[[], Tensor]  # of the squared errors; broadcasts to cells x genes
+    sparse: SparseMatrix | None = None  # the values, where products with them are cheaper so
 
 
 class Blocks(NamedTuple):
     """All cells of one phase."""
 
     parts: Sequence[Block]
-    sparse: SparseMatrix | None = None  # the same input, where products with it are cheaper so
 
 
 def constant(value: Tensor) -> Callable[[], Tensor]:
@@ -41,7 +41,7 @@ def cached(parts: Sequence[Block], n_cells: int) -> Sequence[Block]:
     """Evaluate the blocks once where all cells fit."""
     if n_cells > DENSE_UP_TO:
         return parts
-    return [Block(b.cells, constant(b.values()), constant(b.weight())) for b in parts]
+    return [b._replace(values=constant(b.values()), weight=constant(b.weight())) for b in parts]
 
 
 def _filled(shape: tuple[int, int], fill: float, at: Tensor, value: Tensor) -> Tensor:
@@ -75,6 +75,7 @@ def expression_blocks(
         Cells per block.
     """
     parts: list[Block] = []
+    few = values.nnz < SPARSE_BELOW * values.shape[0] * values.shape[1]
     for start in range(0, values.shape[0], rows):
         part = values[start : start + rows].tocoo()
         shape = part.shape
@@ -86,10 +87,9 @@ def expression_blocks(
             state = torch.as_tensor(states[start : start + rows].tocoo().data, device=device)
             weight = _weights(shape, alpha, at, state)
         cells = torch.arange(start, start + shape[0], device=device)
-        parts.append(Block(cells, _values(shape, at, value), weight))
-    few = values.nnz < SPARSE_BELOW * values.shape[0] * values.shape[1]
-    sparse = SparseMatrix(values.astype(np.float32), device) if few else None
-    return Blocks(cached(parts, values.shape[0]), sparse)
+        sparse = SparseMatrix(part.tocsr().astype(np.float32), device) if few else None
+        parts.append(Block(cells, _values(shape, at, value), weight, sparse))
+    return Blocks(cached(parts, values.shape[0]))
 
 
 def _values(shape: tuple[int, int], at: Tensor, value: Tensor) -> Callable[[], Tensor]:

@@ -78,7 +78,7 @@ def test_summed_gradients_are_those_of_the_full_batch(rows, density, monkeypatch
     expression, states = weighted()
     net = network(60)
     blocks = expression_blocks(expression, states, 0.9, "cpu", rows)
-    assert (blocks.sparse is not None) == (density == "sparse")
+    assert (blocks.parts[0].sparse is not None) == (density == "sparse")
     x = torch.as_tensor(expression.toarray())
     weight = 0.1 + 0.9 * torch.as_tensor(states.toarray()).float()
     expected, value = dense_loss(net, x, weight), net.loss(blocks)
