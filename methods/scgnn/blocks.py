@@ -12,7 +12,10 @@ from torch import Tensor
 
 from methods.shared.sparse import SparseMatrix
 
+from .compact import compact, pick
+
 ROWS = 512
+FEW = 128  # cells below which a block costs more by its weights than by its cells
 DENSE_UP_TO = 5000  # cells; above, no dense cells x genes array is kept
 SPARSE_BELOW = 0.12  # share of entries that are not zero below which sparse products are faster
 
@@ -117,9 +120,10 @@ class Output(NamedTuple):
 
     def reconstruct(self, rows: slice) -> Tensor:
         """Return the reconstruction of some of the cells."""
-        return torch.relu(torch.addmm(self.bias, self.hidden[rows], self.weight.T))
+        hidden, units = compact(self.hidden[rows])
+        return torch.addmm(self.bias, hidden, pick(self.weight, units, 1).T).relu_()
 
-    def take(self, chosen: Tensor) -> Output:
+    def take(self, chosen: Tensor | slice) -> Output:
         """Keep some cells."""
         return self._replace(
             cells=self.cells[chosen], latent=self.latent[chosen], hidden=self.hidden[chosen]
@@ -127,15 +131,27 @@ class Output(NamedTuple):
 
 
 def reconstruction_blocks(outputs: Iterable[Output], n_cells: int, rows: int = ROWS) -> Blocks:
-    """Offer reconstructions as input and target of the next autoencoder, weight 1."""
-    parts = []
+    """
+    Offer reconstructions as input and target of the next autoencoder, weight 1.
+
+    Cells of different outputs share a block only where an output has few.
+    """
+    pieces: list[list[Output]] = []
     for output in outputs:
-        one = constant(torch.ones((), device=output.hidden.device))
         for start in range(0, len(output.cells), rows):
-            part = slice(start, start + rows)
-            parts.append(Block(output.cells[part], _reconstruction(output, part), one))
+            piece = output.take(slice(start, start + rows))
+            if pieces and sum(len(p.cells) for p in pieces[-1]) < min(FEW, rows):
+                pieces[-1].append(piece)
+            else:
+                pieces.append([piece])
+    parts = []
+    for group in pieces:
+        one = constant(torch.ones((), device=group[0].hidden.device))
+        cells = torch.cat([piece.cells for piece in group])
+        parts.append(Block(cells, _reconstruction(group), one))
     return Blocks(cached(parts, n_cells))
 
 
-def _reconstruction(output: Output, part: slice) -> Callable[[], Tensor]:
-    return lambda: output.reconstruct(part)
+def _reconstruction(group: list[Output]) -> Callable[[], Tensor]:
+    every = slice(None)
+    return lambda: torch.cat([piece.reconstruct(every) for piece in group])
