@@ -104,9 +104,10 @@ class _SquaredError(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
-        if grads[0] == 1:  # spares a copy of the size of the network
-            return (None, None, *ctx.gradients)
-        return (None, None, *(grads[0] * gradient for gradient in ctx.gradients))
+        found, ctx.gradients = ctx.gradients, None  # not kept, so that they need no copy
+        if grads[0] != 1:
+            found = [grads[0] * gradient for gradient in found]
+        return (None, None, *found)
 
 
 class _Pass:
