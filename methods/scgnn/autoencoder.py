@@ -7,17 +7,15 @@ kept; one optimiser step sees the gradient of all cells, whatever the block size
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from methods.shared.sparse import SparseMatrix
-
-from .blocks import Block, Blocks, Output
-from .compact import Compact, add_product, add_to, compact, pick
+from .blocks import Blocks, Output
+from .compact import pick
+from .gradient import Pass
 
 WIDTHS = (512, 128, 512)
 
@@ -95,7 +93,7 @@ class _SquaredError(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, blocks: Blocks, genes: Tensor | None, *layers: Tensor) -> Tensor:
-        walk = _Pass(layers, genes)
+        walk = Pass(layers, genes, blocks.rest)
         total = torch.zeros((), dtype=torch.float64, device=layers[0].device)
         for block in blocks.parts:
             total += walk.add(block)
@@ -108,79 +106,3 @@ class _SquaredError(torch.autograd.Function):
         if grads[0] != 1:
             found = [grads[0] * gradient for gradient in found]
         return (None, None, *found)
-
-
-class _Pass:
-    """
-    Gradients of one pass over all cells, units at rest in a block left out of its products.
-
-    Parameters
-    ----------
-    layers
-        Weights and biases in turn.
-    genes
-        Columns of the data that enter the first layer, None for all.
-    """
-
-    def __init__(self, layers: Sequence[Tensor], genes: Tensor | None) -> None:
-        self.weights, self.biases = layers[::2], layers[1::2]
-        self.genes = genes
-        self.gradients = [torch.zeros_like(layer) for layer in layers]
-        self.turned: Tensor | None = None  # first layer for sparse input, genes x units
-        self.turned_gradient = torch.empty(0)
-
-    def first(self, sparse: SparseMatrix) -> Tensor:
-        """Apply the first layer to sparse input."""
-        if self.turned is None:
-            self.turned = self.weights[0].T.contiguous()
-            self.turned_gradient = torch.zeros_like(self.turned)
-        return torch.relu_(sparse.forward @ self.turned + self.biases[0])
-
-    def add(self, block: Block) -> Tensor:
-        """Return the loss of a block and add its gradients to those of the others."""
-        target = block.values()
-        dense = block.sparse is None
-        passed = [compact(pick(target, self.genes, 1)) if dense else Compact(target, None)]
-        used = []
-        for i, bias in enumerate(self.biases):
-            used.append(pick(self.weights[i], passed[i].columns, 1))
-            if i == 0 and block.sparse is not None:
-                output = self.first(block.sparse)
-            else:
-                output = torch.addmm(bias, passed[i].values, used[i].T).relu_()
-            passed.append(compact(output))
-        error = output - target
-        slope = error * block.weight()
-        loss = torch.dot(slope.view(-1), error.view(-1))
-        self.descend(pick(slope.mul_(2), passed[-1].columns, 1), passed, used, block.sparse)
-        return loss
-
-    def descend(
-        self,
-        slope: Tensor,
-        passed: Sequence[Compact],
-        used: Sequence[Tensor],
-        sparse: SparseMatrix | None,
-    ) -> None:
-        """Carry the slope of the kept outputs back through all layers."""
-        for i in range(len(used) - 1, -1, -1):
-            slope, units = _through_relu(slope, passed[i + 1].values), passed[i + 1].columns
-            weight, bias = self.gradients[2 * i : 2 * i + 2]
-            add_to(bias, slope.sum(dim=0), units, 0)
-            if i == 0 and sparse is not None:
-                add_to(self.turned_gradient, sparse.transposed @ slope, units, 1)
-            else:
-                add_product(weight, slope, passed[i].values, units, passed[i].columns)
-            if i > 0:
-                slope = slope @ pick(used[i], units, 0)
-
-    def finish(self) -> list[Tensor]:
-        """Return the gradients in the order of the layers."""
-        if self.turned is not None:
-            self.gradients[0] += self.turned_gradient.T
-        return self.gradients
-
-
-def _through_relu(slope: Tensor, output: Tensor) -> Tensor:
-    """Zero the slope where the layer's output is zero."""
-    return torch.ops.aten.threshold_backward(slope, output, 0)

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from methods.shared.sparse import SparseMatrix
 
-from .compact import compact, pick
+from .compact import Rest, compact, pick
 
 ROWS = 512
 FEW = 128  # cells below which a block costs more by its weights than by its cells
@@ -33,6 +33,7 @@ class Blocks(NamedTuple):
     """All cells of one phase."""
 
     parts: Sequence[Block]
+    rest: Rest
 
 
 def constant(value: Tensor) -> Callable[[], Tensor]:
@@ -92,7 +93,7 @@ def expression_blocks(
         cells = torch.arange(start, start + shape[0], device=device)
         sparse = SparseMatrix(part.tocsr().astype(np.float32), device) if few else None
         parts.append(Block(cells, _values(shape, at, value), weight, sparse))
-    return Blocks(cached(parts, values.shape[0]))
+    return Blocks(cached(parts, values.shape[0]), Rest())
 
 
 def _values(shape: tuple[int, int], at: Tensor, value: Tensor) -> Callable[[], Tensor]:
@@ -106,7 +107,7 @@ def _weights(shape: tuple[int, int], alpha: float, at: Tensor, state: Tensor) ->
 def weighted_cells(blocks: Blocks, weight: Tensor) -> Blocks:
     """Weigh all genes of a cell alike, `weight` having one value per cell."""
     parts = [b._replace(weight=constant(weight[b.cells, None])) for b in blocks.parts]
-    return blocks._replace(parts=parts)
+    return Blocks(parts, Rest())
 
 
 class Output(NamedTuple):
@@ -149,7 +150,7 @@ def reconstruction_blocks(outputs: Iterable[Output], n_cells: int, rows: int = R
         one = constant(torch.ones((), device=group[0].hidden.device))
         cells = torch.cat([piece.cells for piece in group])
         parts.append(Block(cells, _reconstruction(group), one))
-    return Blocks(cached(parts, n_cells))
+    return Blocks(cached(parts, n_cells), Rest())
 
 
 def _reconstruction(group: list[Output]) -> Callable[[], Tensor]:

@@ -9,6 +9,7 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from methods.scgnn import blocks as in_blocks
+from methods.scgnn import gradient
 from methods.scgnn.autoencoder import Autoencoder
 from methods.scgnn.blocks import (
     Output,
@@ -125,6 +126,28 @@ def test_a_column_that_is_not_a_number_is_kept():
     found = compact(values)
     assert found.columns.tolist() == [3, 5]
     assert found.values[0].isnan().tolist() == [True, False]
+
+
+@pytest.mark.parametrize("density", ["sparse", "dense"])
+def test_units_known_to_rest_wake_when_their_weights_change(density, monkeypatch):
+    """scGNN 19: gradients of every step of a training, among them some of woken units."""
+    monkeypatch.setattr(in_blocks, "SPARSE_BELOW", 1.1 if density == "sparse" else 0.0)
+    monkeypatch.setattr(gradient, "REMEMBER_FROM", 0)
+    expression, _ = weighted()
+    x = torch.as_tensor(expression.toarray())
+    blocks, net = expression_blocks(expression, None, 0.9, "cpu", 70), resting(60)
+    for woken in (0, 0, 3, 3):
+        with torch.no_grad():
+            net.layers[1][:woken] = 1.0
+        seen = blocks.rest.awake(*net.layers[:2])
+        assert seen is None or (
+            len(seen) <= 256 + woken and set(range(woken)) <= set(seen.tolist())
+        )
+        wanted = torch.autograd.grad(dense_loss(net, x, torch.tensor(0.1)), list(net.layers))
+        for ours, theirs in zip(torch.autograd.grad(net.loss(blocks), list(net.layers)), wanted,
+                                strict=True):  # fmt: skip
+            torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-4)
+    assert seen is not None
 
 
 @pytest.mark.parametrize("seen", [60, 0])
