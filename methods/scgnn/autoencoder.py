@@ -6,7 +6,7 @@ kept; one optimiser step sees the gradient of all cells, whatever the block size
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import copy
 from itertools import pairwise
 from typing import Any
 
@@ -14,6 +14,8 @@ import torch
 from torch import Tensor, nn
 
 from .blocks import Blocks, Output
+from .compact import pick
+from .gradient import Pass
 
 WIDTHS = (512, 128, 512)
 
@@ -38,14 +40,43 @@ class Autoencoder(nn.Module):
                 drawn = 2 * torch.rand(shape, generator=generator) - 1
                 layers.append(nn.Parameter(drawn / n_in**0.5))
         self.layers = nn.ParameterList(layers)
+        self.genes: Tensor | None = None  # columns of the data that enter, None for all
 
     def forward(self, x: Tensor) -> list[Tensor]:
         """Return the input and the output of every layer."""
-        return activations([x], list(self.layers))
+        found = [x]
+        entering = pick(x, self.genes, 1)
+        for weight, bias in zip(self.layers[::2], self.layers[1::2], strict=True):
+            entering = torch.addmm(bias, entering, weight.T).relu_()
+            found.append(entering)
+        return found
 
     def loss(self, blocks: Blocks) -> Tensor:
         """Sum the weighted squared errors of the reconstruction."""
-        return _SquaredError.apply(blocks, *self.layers)
+        return _SquaredError.apply(blocks, self.genes, *self.layers)
+
+    @torch.no_grad()
+    def reduced(self, blocks: Blocks) -> Autoencoder:
+        """
+        Copy the network without first-layer units and genes at rest in all of `blocks`.
+
+        Such units receive no gradient as long as the input is the same and the optimiser new,
+        hence never wake: training the smaller copy is training the whole.
+        """
+        weight, bias = self.layers[:2]
+        lit = torch.zeros(len(bias), dtype=torch.bool, device=bias.device)
+        seen = torch.zeros(weight.shape[1], dtype=torch.bool, device=bias.device)
+        for block in blocks.parts:
+            values = block.values()
+            seen |= (values != 0).any(dim=0)
+            lit |= (self(values)[1] != 0).any(dim=0)
+        units, genes = (torch.nonzero(part)[:, 0] for part in (lit, seen))
+        small = copy.deepcopy(self)
+        small.genes = genes
+        kept = [weight[units][:, genes], bias[units], self.layers[2][:, units]]
+        for i, part in enumerate(kept):
+            small.layers[i] = nn.Parameter(part.contiguous())
+        return small
 
     @torch.no_grad()
     def output(self, blocks: Blocks) -> Output:
@@ -57,52 +88,21 @@ class Autoencoder(nn.Module):
         return Output(cells[order], latent[order], hidden[order], weight, bias)
 
 
-def activations(known: list[Tensor], layers: Sequence[Tensor]) -> list[Tensor]:
-    """Return the input and the output of every layer, given the first one or more of them."""
-    found = list(known)
-    for i in range(len(known) - 1, len(layers) // 2):
-        found.append(torch.addmm(layers[2 * i + 1], found[-1], layers[2 * i].T).relu_())
-    return found
-
-
 class _SquaredError(torch.autograd.Function):
     """Value and parameter gradients in one pass over the blocks."""
 
     @staticmethod
-    def forward(ctx: Any, blocks: Blocks, *layers: Tensor) -> Tensor:
-        gradients = [torch.zeros_like(layer) for layer in layers]
+    def forward(ctx: Any, blocks: Blocks, genes: Tensor | None, *layers: Tensor) -> Tensor:
+        walk = Pass(layers, genes, blocks.rest)
         total = torch.zeros((), dtype=torch.float64, device=layers[0].device)
-        first, sparse = None, blocks.sparse
-        if sparse is not None:  # the first layer of all cells at once
-            first = torch.relu_(sparse.forward @ layers[0].T.contiguous() + layers[1])
         for block in blocks.parts:
-            found = [block.values()]
-            if first is not None:
-                found.append(first[block.cells])
-            found = activations(found, layers)
-            error = found[-1] - found[0]
-            slope = error * block.weight()
-            total += torch.dot(slope.view(-1), error.view(-1))
-            slope = _through_relu(slope.mul_(2), found[-1])
-            for i in range(len(layers) // 2 - 1, 0, -1):
-                gradients[2 * i].addmm_(slope.T, found[i])
-                gradients[2 * i + 1] += slope.sum(dim=0)
-                slope = _through_relu(slope @ layers[2 * i], found[i])
-            gradients[1] += slope.sum(dim=0)
-            if first is None:
-                gradients[0].addmm_(slope.T, found[0])
-            else:
-                first[block.cells] = slope
-        if first is not None and sparse is not None:
-            gradients[0] = (sparse.transposed @ first).T.contiguous()
-        ctx.save_for_backward(*gradients)
+            total += walk.add(block)
+        ctx.gradients = walk.finish()
         return total.to(layers[0].dtype)
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
-        return (None, *(grads[0] * saved for saved in ctx.saved_tensors))
-
-
-def _through_relu(slope: Tensor, output: Tensor) -> Tensor:
-    """Zero the slope where the layer's output is zero."""
-    return torch.ops.aten.threshold_backward(slope, output, 0)
+        found, ctx.gradients = ctx.gradients, None  # not kept, so that they need no copy
+        if grads[0] != 1:
+            found = [grads[0] * gradient for gradient in found]
+        return (None, None, *found)

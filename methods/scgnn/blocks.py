@@ -12,7 +12,10 @@ from torch import Tensor
 
 from methods.shared.sparse import SparseMatrix
 
+from .compact import Rest, compact, pick
+
 ROWS = 512
+FEW = 128  # cells below which a block costs more by its weights than by its cells
 DENSE_UP_TO = 5000  # cells; above, no dense cells x genes array is kept
 SPARSE_BELOW = 0.12  # share of entries that are not zero below which sparse products are faster
 
@@ -23,13 +26,14 @@ class Block(NamedTuple):
     cells: Tensor  # their indices
     values: Callable[[], Tensor]  # cells x genes, input and target
     weight: Callable[[], Tensor]  # of the squared errors; broadcasts to cells x genes
+    sparse: SparseMatrix | None = None  # the values, where products with them are cheaper so
 
 
 class Blocks(NamedTuple):
     """All cells of one phase."""
 
     parts: Sequence[Block]
-    sparse: SparseMatrix | None = None  # the same input, where products with it are cheaper so
+    rest: Rest
 
 
 def constant(value: Tensor) -> Callable[[], Tensor]:
@@ -41,7 +45,7 @@ def cached(parts: Sequence[Block], n_cells: int) -> Sequence[Block]:
     """Evaluate the blocks once where all cells fit."""
     if n_cells > DENSE_UP_TO:
         return parts
-    return [Block(b.cells, constant(b.values()), constant(b.weight())) for b in parts]
+    return [b._replace(values=constant(b.values()), weight=constant(b.weight())) for b in parts]
 
 
 def _filled(shape: tuple[int, int], fill: float, at: Tensor, value: Tensor) -> Tensor:
@@ -75,6 +79,7 @@ def expression_blocks(
         Cells per block.
     """
     parts: list[Block] = []
+    few = values.nnz < SPARSE_BELOW * values.shape[0] * values.shape[1]
     for start in range(0, values.shape[0], rows):
         part = values[start : start + rows].tocoo()
         shape = part.shape
@@ -86,10 +91,9 @@ def expression_blocks(
             state = torch.as_tensor(states[start : start + rows].tocoo().data, device=device)
             weight = _weights(shape, alpha, at, state)
         cells = torch.arange(start, start + shape[0], device=device)
-        parts.append(Block(cells, _values(shape, at, value), weight))
-    few = values.nnz < SPARSE_BELOW * values.shape[0] * values.shape[1]
-    sparse = SparseMatrix(values.astype(np.float32), device) if few else None
-    return Blocks(cached(parts, values.shape[0]), sparse)
+        sparse = SparseMatrix(part.tocsr().astype(np.float32), device) if few else None
+        parts.append(Block(cells, _values(shape, at, value), weight, sparse))
+    return Blocks(cached(parts, values.shape[0]), Rest())
 
 
 def _values(shape: tuple[int, int], at: Tensor, value: Tensor) -> Callable[[], Tensor]:
@@ -103,7 +107,7 @@ def _weights(shape: tuple[int, int], alpha: float, at: Tensor, state: Tensor) ->
 def weighted_cells(blocks: Blocks, weight: Tensor) -> Blocks:
     """Weigh all genes of a cell alike, `weight` having one value per cell."""
     parts = [b._replace(weight=constant(weight[b.cells, None])) for b in blocks.parts]
-    return blocks._replace(parts=parts)
+    return Blocks(parts, Rest())
 
 
 class Output(NamedTuple):
@@ -117,9 +121,10 @@ class Output(NamedTuple):
 
     def reconstruct(self, rows: slice) -> Tensor:
         """Return the reconstruction of some of the cells."""
-        return torch.relu(torch.addmm(self.bias, self.hidden[rows], self.weight.T))
+        hidden, units = compact(self.hidden[rows])
+        return torch.addmm(self.bias, hidden, pick(self.weight, units, 1).T).relu_()
 
-    def take(self, chosen: Tensor) -> Output:
+    def take(self, chosen: Tensor | slice) -> Output:
         """Keep some cells."""
         return self._replace(
             cells=self.cells[chosen], latent=self.latent[chosen], hidden=self.hidden[chosen]
@@ -127,15 +132,27 @@ class Output(NamedTuple):
 
 
 def reconstruction_blocks(outputs: Iterable[Output], n_cells: int, rows: int = ROWS) -> Blocks:
-    """Offer reconstructions as input and target of the next autoencoder, weight 1."""
-    parts = []
+    """
+    Offer reconstructions as input and target of the next autoencoder, weight 1.
+
+    Cells of different outputs share a block only where an output has few.
+    """
+    pieces: list[list[Output]] = []
     for output in outputs:
-        one = constant(torch.ones((), device=output.hidden.device))
         for start in range(0, len(output.cells), rows):
-            part = slice(start, start + rows)
-            parts.append(Block(output.cells[part], _reconstruction(output, part), one))
-    return Blocks(cached(parts, n_cells))
+            piece = output.take(slice(start, start + rows))
+            if pieces and sum(len(p.cells) for p in pieces[-1]) < min(FEW, rows):
+                pieces[-1].append(piece)
+            else:
+                pieces.append([piece])
+    parts = []
+    for group in pieces:
+        one = constant(torch.ones((), device=group[0].hidden.device))
+        cells = torch.cat([piece.cells for piece in group])
+        parts.append(Block(cells, _reconstruction(group), one))
+    return Blocks(cached(parts, n_cells), Rest())
 
 
-def _reconstruction(output: Output, part: slice) -> Callable[[], Tensor]:
-    return lambda: output.reconstruct(part)
+def _reconstruction(group: list[Output]) -> Callable[[], Tensor]:
+    every = slice(None)
+    return lambda: torch.cat([piece.reconstruct(every) for piece in group])

@@ -22,6 +22,7 @@ from methods.shared.train import Step, Training, adam
 from .autoencoder import Autoencoder
 from .blocks import Blocks, Output, expression_blocks, reconstruction_blocks, weighted_cells
 from .cells import cell_graph
+from .compact import Rest
 from .convergence import graph_change, stops
 from .graph_autoencoder import Draws, GraphAutoencoder, binarised, without_some_edges
 from .impute import cell_weights, completed
@@ -74,6 +75,7 @@ class Model:
     ) -> Output:
         """Train an autoencoder, its weights' absolute sum penalised; return its last output."""
         own = network is self.network
+        blocks = blocks._replace(rest=Rest())  # of this phase alone, wherever a run resumes
         optimiser = self.optimiser if own else adam(list(network.parameters()), RATE)
         kept: list[Output] = []
 
@@ -152,7 +154,7 @@ class Model:
         """Train a copy of the feature autoencoder on the reconstruction of one cluster."""
         chosen = torch.as_tensor(cells, device=self.job.device)
         blocks = reconstruction_blocks([self.output.take(chosen)], self.n_cells)
-        network = copy.deepcopy(self.network)
+        network = self.network.reduced(blocks)
         return self.train("cluster", network, blocks, self.params.cluster_epochs)
 
     def impute(self, clusters: np.ndarray) -> Output:

@@ -9,6 +9,7 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from methods.scgnn import blocks as in_blocks
+from methods.scgnn import gradient
 from methods.scgnn.autoencoder import Autoencoder
 from methods.scgnn.blocks import (
     Output,
@@ -16,10 +17,12 @@ from methods.scgnn.blocks import (
     reconstruction_blocks,
     weighted_cells,
 )
+from methods.scgnn.compact import LEAST_CELLS, compact
 from methods.scgnn.impute import cell_weights
 from methods.scgnn.ltmg import ltmg_states
 from methods.shared.preprocess import log1p
 from methods.shared.seeding import torch_stream
+from methods.shared.train import adam
 from tests.methods.toys import cells
 
 
@@ -78,7 +81,7 @@ def test_summed_gradients_are_those_of_the_full_batch(rows, density, monkeypatch
     expression, states = weighted()
     net = network(60)
     blocks = expression_blocks(expression, states, 0.9, "cpu", rows)
-    assert (blocks.sparse is not None) == (density == "sparse")
+    assert (blocks.parts[0].sparse is not None) == (density == "sparse")
     x = torch.as_tensor(expression.toarray())
     weight = 0.1 + 0.9 * torch.as_tensor(states.toarray()).float()
     expected, value = dense_loss(net, x, weight), net.loss(blocks)
@@ -86,6 +89,99 @@ def test_summed_gradients_are_those_of_the_full_batch(rows, density, monkeypatch
     wanted = torch.autograd.grad(expected, list(net.layers))
     for ours, theirs in zip(torch.autograd.grad(value, list(net.layers)), wanted, strict=True):
         torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-4)
+
+
+def resting(genes: int) -> Autoencoder:
+    """Return a network half of whose units and a quarter of whose output genes always rest."""
+    net = network(genes)
+    with torch.no_grad():
+        for bias, share in zip(list(net.layers)[1::2], (2, 2, 2, 4), strict=True):
+            bias[: len(bias) // share] = -100.0
+    return net
+
+
+@pytest.mark.parametrize("rows", [LEAST_CELLS, 70, 512])
+@pytest.mark.parametrize("density", ["sparse", "dense"])
+def test_units_at_rest_are_left_out_and_change_nothing(rows, density, monkeypatch):
+    """scGNN 19: gradients of all weights, those of sleeping units and unseen genes included."""
+    monkeypatch.setattr(in_blocks, "SPARSE_BELOW", 1.1 if density == "sparse" else 0.0)
+    expression, _ = weighted()
+    x = expression.toarray()
+    x[:, ::5] = 0
+    net = resting(60)
+    kept = [compact(part).values.shape[1] for part in net(torch.as_tensor(x))]
+    assert all(k <= share for k, share in zip(kept, (48, 256, 64, 256, 45), strict=True))
+    value = net.loss(expression_blocks(sp.csr_matrix(x), None, 0.9, "cpu", rows))
+    expected = dense_loss(net, torch.as_tensor(x), torch.tensor(0.1))
+    torch.testing.assert_close(value, expected)
+    wanted = torch.autograd.grad(2 * expected, list(net.layers))
+    for ours, theirs in zip(torch.autograd.grad(2 * value, list(net.layers)), wanted, strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-4)
+
+
+def test_a_column_that_is_not_a_number_is_kept():
+    """Leaving it out would hide a training that has failed."""
+    values = torch.zeros(LEAST_CELLS, 20)
+    values[0, 3], values[:, 5] = torch.nan, 1.0
+    found = compact(values)
+    assert found.columns.tolist() == [3, 5]
+    assert found.values[0].isnan().tolist() == [True, False]
+
+
+@pytest.mark.parametrize("density", ["sparse", "dense"])
+def test_units_known_to_rest_wake_when_their_weights_change(density, monkeypatch):
+    """scGNN 19: gradients of every step of a training, among them some of woken units."""
+    monkeypatch.setattr(in_blocks, "SPARSE_BELOW", 1.1 if density == "sparse" else 0.0)
+    monkeypatch.setattr(gradient, "REMEMBER_FROM", 0)
+    expression, _ = weighted()
+    x = torch.as_tensor(expression.toarray())
+    blocks, net = expression_blocks(expression, None, 0.9, "cpu", 70), resting(60)
+    for woken in (0, 0, 3, 3):
+        with torch.no_grad():
+            net.layers[1][:woken] = 1.0
+        seen = blocks.rest.awake(*net.layers[:2])
+        assert seen is None or (
+            len(seen) <= 256 + woken and set(range(woken)) <= set(seen.tolist())
+        )
+        wanted = torch.autograd.grad(dense_loss(net, x, torch.tensor(0.1)), list(net.layers))
+        for ours, theirs in zip(torch.autograd.grad(net.loss(blocks), list(net.layers)), wanted,
+                                strict=True):  # fmt: skip
+            torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-4)
+    assert seen is not None
+
+
+@pytest.mark.parametrize("seen", [60, 0])
+def test_a_reduced_network_trains_like_the_whole(seen):
+    """A new optimiser leaves units and genes at rest alone; without any gene the biases learn."""
+    expression, _ = weighted()
+    x = expression.toarray()
+    x[:, ::5] = x[:, seen:] = 0
+    blocks = expression_blocks(sp.csr_matrix(x), None, 0.9, "cpu", 40)
+    blocks = blocks._replace(parts=[b._replace(sparse=None) for b in blocks.parts])
+    whole = resting(60)
+    small = whole.reduced(blocks)
+    assert small.layers[0].shape[0] <= 256
+    assert small.layers[0].shape[1] == (48 if seen else 0)
+    for net in (whole, small):
+        optimiser = adam(list(net.parameters()), 1e-3)
+        for _ in range(20):
+            optimiser.zero_grad()
+            net.loss(blocks).backward()
+            optimiser.step()
+    for ours, theirs in zip(small.output(blocks), whole.output(blocks), strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=1e-3, atol=1e-4)
+
+
+def test_small_clusters_share_a_block():
+    one = torch.ones(1, 1)
+    pieces = [
+        Output(torch.full((n,), i), one.expand(n, 1), i * one.expand(n, 1), one, torch.zeros(1))
+        for i, n in enumerate([20, 90, 30, 5, 300])
+    ]
+    blocks = reconstruction_blocks(pieces, 445, rows=256)
+    assert [len(b.cells) for b in blocks.parts] == [140, 261, 44]
+    for block in blocks.parts:
+        assert torch.equal(block.values()[:, 0], block.cells.float())
 
 
 class Largest(TorchDispatchMode):
