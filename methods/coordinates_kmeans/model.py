@@ -10,4 +10,4 @@ def fit(data: Data, params: Params, job: Job) -> Result:
     """Cluster spots by position."""
     if data.coordinates is None:
         raise ValueError("coordinates: none given; this control runs on spatial data only")
-    return kmeans_result(data.coordinates, job, params.n_starts)
+    return kmeans_result(data.coordinates, job, params.k_rule, params.n_starts)

@@ -13,4 +13,4 @@ def fit(data: Data, params: Params, job: Job) -> Result:
     totals = np.asarray(data.counts.sum(axis=1), dtype=np.float64).ravel()
     detected = np.diff(data.counts.indptr)
     depth = np.log1p(np.column_stack([totals, detected]))
-    return kmeans_result(depth, job, params.n_starts)
+    return kmeans_result(depth, job, params.k_rule, params.n_starts)

@@ -148,7 +148,8 @@ def fit(data: Data, params: Params, job: Job) -> Result:
     model = Model(prepare(data.counts, params.n_genes), neighbours, params, job)
 
     def head() -> Result:
-        found = mixture_result(model.components(params.n_components), job, params.kmeans_starts)
+        components = model.components(params.n_components)
+        found = mixture_result(components, job, params.k_rule, params.kmeans_starts)
         found.clusters = majority_vote(found.clusters, coordinates, params.refine, pitch)
         return found
 

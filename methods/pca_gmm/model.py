@@ -10,4 +10,4 @@ from methods.shared.pca import standard_components
 def fit(data: Data, params: Params, job: Job) -> Result:
     """Cluster cells by the mixture on the standard components."""
     components = standard_components(data.counts, params.n_genes, params.n_components)
-    return mixture_result(components, job, params.kmeans_starts)
+    return mixture_result(components, job, params.k_rule, params.kmeans_starts)

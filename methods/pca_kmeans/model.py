@@ -10,4 +10,4 @@ from methods.shared.pca import standard_components
 def fit(data: Data, params: Params, job: Job) -> Result:
     """Cluster cells by k-means on the standard components."""
     components = standard_components(data.counts, params.n_genes, params.n_components)
-    return kmeans_result(components, job, params.n_starts)
+    return kmeans_result(components, job, params.k_rule, params.n_starts)

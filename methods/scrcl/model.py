@@ -5,7 +5,7 @@ Peng et al., AAAI 2026, arXiv 2512.10640.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import scipy.sparse as sp
@@ -15,14 +15,15 @@ from torch.nn.functional import normalize
 
 from methods.contract import Data, Job, Params, Result
 from methods.shared.dropout import Mask, activate, draw_mask, dropped_product
+from methods.shared.estimate import number_of_clusters
 from methods.shared.graph import normalise
 from methods.shared.kmeans import check_clusters, kmeans
 from methods.shared.layers import glorot
+from methods.shared.pca import standard_components
 from methods.shared.product import product
 from methods.shared.refine import majority_vote
 from methods.shared.seeding import stream, torch_stream
 from methods.shared.sparse import SparseMatrix, inner_product
-from methods.shared.spectral import Spectrum
 from methods.shared.tiled import TiledMatrix
 from methods.shared.train import Training
 
@@ -31,7 +32,6 @@ from .heads import cosine_kmeans
 from .inputs import Inputs, cells_of, gene_neighbours, gene_propagation, spots_of
 
 SLOPE = 0.01
-MOST_CLUSTERS = 20
 
 
 def prepare(data: Data, params: Params) -> Inputs:
@@ -175,13 +175,20 @@ class Model:
         return torch.optim.Adam(self.network.parameters(), rate, weight_decay=decay, fused=True)
 
 
-def number_of_clusters(graph: sp.csr_matrix, job: Job) -> tuple[int, str]:
-    """Return K and the rule that chose it: the width of the refined views depends on it."""
+def wanted(
+    data: Data, cells: sp.csr_matrix, params: Params, job: Job
+) -> tuple[int, dict[str, Any]]:
+    """
+    Return K and what is to be noted of it: the width of the refined views depends on it.
+
+    Among spots the graph knows positions only, whose gaps say nothing of domains: there the
+    neighbours in expression count.
+    """
     if job.n_clusters is not None:
-        return job.n_clusters, "given"
-    spectrum = Spectrum(graph, MOST_CLUSTERS + 1, stream(job.seed, "number"))
-    found = min(spectrum.eigengap(), graph.shape[0])
-    return found, f"largest eigengap of the neighbour graph, 2 to {MOST_CLUSTERS}"
+        return job.n_clusters, {"k_rule": "given"}
+    graph = cells if data.coordinates is None else None
+    components = standard_components(data.counts, 2000, 30)
+    return number_of_clusters(components, job, params.k_rule, graph)
 
 
 def cluster(embedding: np.ndarray, n_clusters: int, params: Params, job: Job) -> np.ndarray:
@@ -197,7 +204,7 @@ def fit(data: Data, params: Params, job: Job) -> Result:
     if job.n_clusters is not None:
         check_clusters(job.n_clusters, data.n_cells)
     inputs = prepare(data, params)
-    n_clusters, rule = number_of_clusters(inputs.cells, job)
+    n_clusters, number = wanted(data, inputs.cells, params, job)
     model = Model(inputs, n_clusters, params, job)
     radius = params.refine if data.coordinates is not None else 0
 
@@ -212,7 +219,7 @@ def fit(data: Data, params: Params, job: Job) -> Result:
     training.run(model.optimiser(), model.step, params.epochs)
     clusters, plain = head()
     notes = {
-        "k_rule": rule,
+        **number,
         "refined": len(model.network.genes_bias),
         "changed_by_vote": float(np.mean(clusters != plain)),
     }

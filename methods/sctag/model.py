@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from methods.contract import Data, Job, Params, Result
+from methods.shared.estimate import number_of_clusters
 from methods.shared.graph import adjacency, average, feature_knn
 from methods.shared.hvg import seurat
 from methods.shared.kmeans import check_clusters
@@ -37,6 +38,7 @@ class Inputs(NamedTuple):
     counts: sp.csr_matrix  # their raw counts
     size_factors: np.ndarray
     neighbours: np.ndarray  # cells x k, the cell itself left out
+    components: np.ndarray  # in which they are near, cells x d
 
 
 def prepare(counts: sp.csr_matrix, params: Params) -> Inputs:
@@ -49,7 +51,8 @@ def prepare(counts: sp.csr_matrix, params: Params) -> Inputs:
     scaled = zscore(take_genes(log1p(normalised), chosen))
     components = principal_components(scaled.sparse, params.n_components)
     neighbours, _ = feature_knn(components, params.n_neighbors - 1)
-    return Inputs(scaled, take_genes(counts, expressed[chosen]), size_factors, neighbours)
+    counts = take_genes(counts, expressed[chosen])
+    return Inputs(scaled, counts, size_factors, neighbours, components)
 
 
 def zinb_target(inputs: Inputs, kind: str, device: str) -> ZinbTarget:
@@ -194,8 +197,8 @@ def fit(data: Data, params: Params, job: Job) -> Result:
     inputs = prepare(data.counts, params)
     directed = adjacency(inputs.neighbours)
     affinity = (directed + directed.T).tocsr() / 2
-    start, rule = spectral_partition(affinity, job.n_clusters, stream(job.seed, "spectral"))
-    n_clusters = job.n_clusters or int(start.max()) + 1
+    n_clusters, number = number_of_clusters(inputs.components, job, params.k_rule, affinity)
+    start = spectral_partition(affinity, n_clusters, stream(job.seed, "spectral"))
     model = Model(inputs, params, job)
     epochs = params.epochs + params.cluster_epochs
     training = Training(job, epochs, lambda: model.clusters(start, n_clusters), model)
@@ -209,7 +212,7 @@ def fit(data: Data, params: Params, job: Job) -> Result:
     with torch.no_grad():
         z = model.encode().cpu().numpy()
     notes = {
-        "k_rule": rule,
+        **number,
         "graph_loss": "exact" if model.graph_loss.exact else "sampled",
         "spectral_classes": int(start.max()) + 1,
         "graph_loss_over_no_edges": loss_over_no_edges(

@@ -87,7 +87,7 @@ def _expect(
 
 def _cholesky(covariance: np.ndarray) -> tuple[np.ndarray, float]:
     """Factor the covariance; where mclust would report failure, add the least ridge that helps."""
-    scale = max(float(np.trace(covariance)) / len(covariance), 1e-300)
+    scale = max(float(np.trace(covariance)) / len(covariance), 1e-150)
     for ridge in (0.0, 1e-9 * scale, 1e-6 * scale, 1e-3 * scale):
         try:
             root = np.linalg.cholesky(covariance + ridge * np.eye(len(covariance)))
@@ -156,30 +156,3 @@ def fit_mixture(
     df = (n_clusters - 1) + n_clusters * d + d * (d + 1) / 2
     bic = float(2 * likelihood - df * np.log(n))
     return Mixture(z.argmax(axis=1), likelihood, bic, ridge)
-
-
-def estimate_clusters(
-    features: np.ndarray, rng: np.random.Generator, most: int = 20
-) -> tuple[int, str]:
-    """
-    Choose the number of clusters by the mixture's BIC, on 2,000 cells at most.
-
-    Parameters
-    ----------
-    features
-        cells x d.
-    rng
-        Draws the cells.
-    most
-        Largest number tried.
-
-    Returns
-    -------
-    The number and the rule's name for `Result.notes`.
-    """
-    features = np.asarray(features, dtype=np.float64)
-    hierarchy = Hierarchy(features, rng)
-    features, hierarchy.rows = features[hierarchy.rows], np.arange(len(hierarchy.rows))
-    tried = range(1, min(most, len(features)) + 1)
-    bic = [fit_mixture(features, k, rng, hierarchy, kmeans_starts=3).bic for k in tried]
-    return tried[int(np.argmax(bic))], f"highest BIC of the EEE mixture, 1 to {tried[-1]}"

@@ -5,19 +5,13 @@ from __future__ import annotations
 import numpy as np
 
 from methods.contract import Job, Result
+from methods.shared.estimate import number_of_clusters
 from methods.shared.kmeans import kmeans
-from methods.shared.mixture import estimate_clusters, fit_mixture
+from methods.shared.mixture import fit_mixture
 from methods.shared.seeding import stream
 
 
-def number_of_clusters(features: np.ndarray, job: Job) -> tuple[int, str]:
-    """Return the number asked for, else the one with the highest mixture BIC, and the rule."""
-    if job.n_clusters is not None:
-        return job.n_clusters, "given"
-    return estimate_clusters(features, stream(job.seed, "number"))
-
-
-def kmeans_result(features: np.ndarray, job: Job, n_starts: int = 20) -> Result:
+def kmeans_result(features: np.ndarray, job: Job, k_rule: str, n_starts: int = 20) -> Result:
     """
     Cluster by k-means.
 
@@ -27,15 +21,17 @@ def kmeans_result(features: np.ndarray, job: Job, n_starts: int = 20) -> Result:
         cells x d; they become the embedding.
     job
         Seed and number of clusters.
+    k_rule
+        What estimates the number where none is given, see `methods.shared.estimate`.
     n_starts
         Starts of k-means.
     """
-    n_clusters, rule = number_of_clusters(features, job)
+    n_clusters, notes = number_of_clusters(features, job, k_rule)
     clusters = kmeans(features, n_clusters, stream(job.seed, "head"), n_starts)
-    return Result(clusters, features.astype(np.float32), notes={"k_rule": rule})
+    return Result(clusters, features.astype(np.float32), notes=notes)
 
 
-def mixture_result(features: np.ndarray, job: Job, kmeans_starts: int = 0) -> Result:
+def mixture_result(features: np.ndarray, job: Job, k_rule: str, kmeans_starts: int = 0) -> Result:
     """
     Cluster by the shared-covariance Gaussian mixture.
 
@@ -45,15 +41,16 @@ def mixture_result(features: np.ndarray, job: Job, kmeans_starts: int = 0) -> Re
         cells x d; they become the embedding.
     job
         Seed and number of clusters.
+    k_rule
+        What estimates the number where none is given, see `methods.shared.estimate`.
     kmeans_starts
         Starts of EM beside the hierarchical one.
     """
-    n_clusters, rule = number_of_clusters(features, job)
+    n_clusters, notes = number_of_clusters(features, job, k_rule)
     mixture = fit_mixture(
         features, n_clusters, stream(job.seed, "head"), kmeans_starts=kmeans_starts
     )
-    notes = {
-        "k_rule": rule,
+    notes |= {
         "log_likelihood": mixture.log_likelihood,
         "bic": mixture.bic,
         "covariance_ridge": mixture.ridge,

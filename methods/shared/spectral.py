@@ -43,13 +43,6 @@ class Spectrum:
         self.values = values
         self.vectors = vectors * np.where(largest < 0, -1.0, 1.0)
 
-    def eigengap(self, least: int = 2) -> int:
-        """Return the number of clusters before the largest drop between eigenvalues."""
-        drop = self.values[:-1] - self.values[1:]
-        if drop.size < least:
-            return max(len(self.values), 1)
-        return int(np.argmax(drop[least - 1 :])) + least
-
 
 def _leading(
     matrix: sp.csr_matrix, count: int, rng: np.random.Generator
@@ -123,30 +116,23 @@ def discretise(vectors: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 
 def spectral_partition(
-    affinity: sp.csr_matrix, n_clusters: int | None, rng: np.random.Generator, most: int = 20
-) -> tuple[np.ndarray, str]:
+    affinity: sp.csr_matrix, n_clusters: int, rng: np.random.Generator
+) -> np.ndarray:
     """
-    Cut a graph into `n_clusters`; with None into as many as the eigengap suggests.
+    Cut a graph into `n_clusters`.
 
     Parameters
     ----------
     affinity
         Symmetric weights, cells x cells.
     n_clusters
-        Clusters, or None.
+        Clusters.
     rng
         Source of the two starts.
-    most
-        Largest number the eigengap may suggest.
 
     Returns
     -------
-    Labels without gaps (empty classes are dropped) and the rule that chose their number.
+    Labels without gaps: empty classes are dropped.
     """
-    spectrum = Spectrum(affinity, n_clusters or most + 1, rng)
-    rule = "given"
-    if n_clusters is None:
-        n_clusters = spectrum.eigengap()
-        rule = f"largest eigengap of the neighbour graph, 2 to {most}"
-    labels = discretise(spectrum.vectors[:, :n_clusters], rng)
-    return np.unique(labels, return_inverse=True)[1], rule
+    labels = discretise(Spectrum(affinity, n_clusters, rng).vectors, rng)
+    return np.unique(labels, return_inverse=True)[1]

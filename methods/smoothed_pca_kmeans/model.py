@@ -18,4 +18,4 @@ def fit(data: Data, params: Params, job: Job) -> Result:
     nearest = spatial_knn(data.coordinates, params.n_neighbors, data.pitch)
     around = np.column_stack([np.arange(data.n_cells), nearest])
     smoothed = sum(components[column] for column in around.T) / around.shape[1]
-    return kmeans_result(np.asarray(smoothed), job, params.n_starts)
+    return kmeans_result(np.asarray(smoothed), job, params.k_rule, params.n_starts)

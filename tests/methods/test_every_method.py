@@ -44,11 +44,39 @@ def test_output_keeps_the_contract(name, clusters):
     assert result.clusters.shape == (data.n_cells,)
     assert np.issubdtype(result.clusters.dtype, np.integer)
     assert 1 <= len(np.unique(result.clusters)) <= data.n_cells
-    assert result.notes["k_rule"]
+    assert (result.notes["k_rule"] == "given") == (clusters is not None)
     if result.embedding is not None:
         assert result.embedding.dtype == np.float32
         assert len(result.embedding) == data.n_cells
         assert np.isfinite(result.embedding).all()
+
+
+RULES = {"bic": "BIC", "eigengap": "eigengap", "leiden": "Leiden stability"}
+CHOICES = [
+    (name, rule)
+    for name in NAMES
+    for rule in card(name)["parameters"].get("k_rule", {"choices": []})["choices"]
+    if rule in RULES
+]
+
+
+def test_only_methods_with_a_rule_of_their_own_have_no_choice():
+    assert set(NAMES) - {name for name, _ in CHOICES} == {"random_labels", "scgnn"}
+    assert all(len([n for n, _ in CHOICES if n == name]) == 3 for name, _ in CHOICES)
+
+
+@pytest.mark.parametrize(("name", "rule"), CHOICES)
+def test_an_estimated_number_is_as_good_as_a_given_one(name, rule):
+    """What a shared rule finds is noted, and asking for that number gives the same clusters."""
+    data, _ = toy(name)
+    alone = run(name, data, Job(5, None), **SHORT, k_rule=rule)
+    assert RULES[rule] in alone.notes["k_rule"]
+    scores = alone.notes["k_scores"]
+    assert all(np.isfinite(value) for value in scores.values())
+    asked = max(scores, key=scores.get) if rule != "leiden" else len(np.unique(alone.clusters))
+    assert 1 <= asked <= 20
+    told = run(name, data, Job(5, asked), **SHORT)
+    np.testing.assert_array_equal(alone.clusters, told.clusters)
 
 
 @pytest.mark.parametrize("name", NAMES)
