@@ -159,6 +159,39 @@ def test_no_method_sees_the_labels(finished, tmp_path):
     assert len(found) > 20
 
 
+def test_a_number_of_clusters_asked_for_and_estimated(workflow):
+    config = workflow.config(
+        "both",
+        "name: both\ndatasets: [pbmc68k]\nseeds: 1\nclusters: [truth, estimate]\n"
+        "methods: [random_labels, depth_kmeans, pca_leiden, "
+        "{name: pca_kmeans, params: {k_rule: leiden}}]\n",
+    )
+    workflow.snakemake("--configfile", config)
+    results = results_of(workflow, "both")
+    table = pd.read_csv(results / "tables" / "clusters.csv").set_index(["method", "k"])
+    assert len(table) == 8
+    truth = table.xs("truth", level="k")
+    assert set(truth["k_rule"]) == {"given"}
+    assert set(truth["asked"]) == set(truth["classes"]) == {10}
+    alone = table.xs("estimate", level="k")
+    rules = {"random_labels": "uniform draw", "depth_kmeans": "eigengap", "pca_leiden": "own",
+             "pca_kmeans": "Leiden stability"}  # fmt: skip
+    assert alone["asked"].isna().all()
+    for method, rule in rules.items():
+        assert rule in alone["k_rule"][method]
+        assert alone["error"][method] == alone["found"][method] - 10
+        record = json.loads((results / f"runs/pbmc68k/{method}/estimate/0/run.json").read_text())
+        assert record["notes"]["k_rule"] == alone["k_rule"][method]
+        assert record["n_clusters"] == alone["found"][method]
+    scores = pd.read_parquet(results / "tables" / "scores.parquet").query("metric == 'k_error'")
+    errors = scores[scores["k"] == "estimate"].set_index("method")["value"]
+    assert (errors[alone.index] == alone["error"].abs()).all()
+    assert (results / "figures" / "estimated.png").exists()
+    page = (results / "report" / "index.html").read_text()
+    assert "Leiden stability over draws" in page
+    assert 'id="estimated"' in page
+
+
 def test_planning_is_quick(workflow):
     began = time.monotonic()
     workflow.snakemake("-n", "-q", "all")

@@ -72,7 +72,7 @@ def test_reasons_are_escaped(page):
 def test_it_says_what_ran(page):
     for told in (
         "9 methods and 2 controls", "62 planned runs", "without a sandbox", "methods_path:",
-        "not better than", "sctag@released", "ranking.csv",
+        "not better than", "sctag@released", "ranking.csv", "Numbers of clusters", "clusters.csv",
     ):  # fmt: skip
         assert told in page, told
 

@@ -200,7 +200,7 @@ def write_run(plan: Plan, dataset: str, method: str, k: str, seed: int, truth: n
             "started": "2026-01-01T00:00:00",
             "ended": "2026-01-01T00:00:01",
             "sandbox": "tripwire",
-            "notes": {},
+            "notes": {"k_rule": "synthetic" if k == "estimate" else "given"},
         },
     )
 

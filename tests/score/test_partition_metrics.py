@@ -94,6 +94,13 @@ def test_more_and_fewer_clusters_than_classes():
     assert compute("ari", [0, 0, 1, 1], [0, 0, 0, 0]) == 0.0
 
 
+@pytest.mark.parametrize(("found", "error"), [(1, 2), (3, 0), (4, 1), (12, 9)])
+def test_error_of_the_number_of_clusters(found, error):
+    """Unlabelled cells have clusters too, so that the partition may hold more cells."""
+    k_error = find_metrics()["k_error"].function
+    assert k_error(np.arange(24) % found, np.array([0, 1, 2, 1, 0])) == error
+
+
 def test_a_pair_without_cells_is_no_match():
     assert match(np.array([0, 0, 1]), np.array([0, 0, 0])) == {0: 0}
 

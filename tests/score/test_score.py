@@ -150,9 +150,10 @@ def test_oracle_is_the_upper_bound(plan):
     table = pd.read_parquet(plan.layout.scores("cells", "oracle")).set_index("metric")
     assert set(table["k"]) == {"truth"}
     assert "cost" not in set(table["task"])
-    values = table["value"].drop("n_clusters")
+    values = table["value"].drop(["n_clusters", "k_error"])
     assert values.to_numpy() == pytest.approx(np.ones(len(values)))
     assert table["value"]["n_clusters"] == len(CLASSES)
+    assert table["value"]["k_error"] == 0
     markers = pd.read_parquet(plan.layout.markers("cells", "oracle"))
     assert set(markers["group"]) == set(CLASSES)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
+from blindfold.compare.clusters import cluster_table
 from blindfold.compare.deg import deg_table
 from blindfold.compare.gather import Material, gather
 from blindfold.compare.ranking import rank
@@ -16,7 +17,7 @@ _CARD = ["title", "modality", "technology", "licence", "cells", "genes", "labell
 
 
 def compare(results: Layout) -> None:
-    """Write ``tables/``: ranking, summary, runs, cost, markers, deg, datasets and all scores.
+    """Write ``tables/``: ranking, summary, runs, clusters, cost, markers, deg, datasets, scores.
 
     Parameters
     ----------
@@ -33,6 +34,7 @@ def compare(results: Layout) -> None:
         "ranking.csv": rank(material),
         "summary.csv": summarise(material.scores),
         "runs.csv": material.runs,
+        "clusters.csv": cluster_table(material),
         "cost.csv": cost_table(material.runs),
         "markers.csv": marker_overlap(material),
         "deg.csv": deg_table(material),

@@ -120,6 +120,7 @@ def _run_row(results: Layout, run: PlannedRun) -> dict[str, Any]:
         **{fact: record.get(fact) for fact in _FACTS},
         "lease": " ".join(str(device) for device in record.get("lease") or []),
         "job_id": scheduler.get("job_id"),
+        "k_rule": (record.get("notes") or {}).get("k_rule"),
         "derived_seed": params.get("seed"),
         "params": json.dumps(params, sort_keys=True),
     }

@@ -74,6 +74,7 @@ def page_tables(tables: dict[str, Rows]) -> dict[str, Table]:
     made = [
         _ranking(tables["ranking"]),
         _runs(tables["runs"]),
+        _clusters(tables["clusters"]),
         _cost(tables["cost"]),
         _markers(tables["markers"]),
         _deg(tables["deg"], tables["ranking"]),
@@ -145,6 +146,33 @@ def _runs(rows: Rows) -> Table:
 
 def _device(row: Row) -> str:
     return f"{row['device']} ({row['lease']})" if row["lease"] else row["device"]
+
+
+def _clusters(rows: Rows) -> Table:
+    headers = [
+        "Dataset", "Method", "K", "Rule", "Runs", "Asked", "Found", "Least", "Most", "Classes",
+        "Error", "Exact",
+    ]  # fmt: skip
+    fields = ["n", "asked", "found", "found_min", "found_max", "classes", "error", "exact"]
+    digits = {"found": 1, "error": 1, "exact": 2}
+    body = [
+        (
+            {"dataset": row["dataset"], "k": row["k"]},
+            [
+                dataset_name(row), name(method_name(row)), text(row["k"]), text(row["k_rule"]),
+                *(number(row[field], digits.get(field, 0)) for field in fields),
+            ],
+        )
+        for row in rows
+        if row["n"] != "0"
+    ]  # fmt: skip
+    note = (
+        "Over the runs that ended ok: the number of clusters asked for, none where the method had "
+        "to estimate it by its rule, and found (median, least, most), beside the number of hidden "
+        "classes. Error: mean of found minus classes; exact: share of runs without error."
+    )
+    filters = {"dataset": values_of(rows, "dataset"), "k": values_of(rows, "k")}
+    return Table("clusters", "Numbers of clusters", note, headers, body, filters)
 
 
 def _cost(rows: Rows) -> Table:

@@ -16,8 +16,8 @@ from blindfold.score.truth import read_truth
 def oracle(results: Layout, dataset: str, metrics: str | list[str] = "all") -> None:
     """Write the scores and the markers of the true classes.
 
-    Unlabelled cells form one more group; every metric masks them but the number of clusters,
-    which counts classes only. An unlabelled dataset gives empty tables.
+    Unlabelled cells form one more group; every metric masks them but the number of clusters and
+    its error, which count classes only. An unlabelled dataset gives empty tables.
 
     Parameters
     ----------
@@ -42,9 +42,9 @@ def oracle(results: Layout, dataset: str, metrics: str | list[str] = "all") -> N
         partition[truth.labelled] = truth.codes
         evidence = Evidence(open_reference(results, dataset, truth), partition, {})
         rows = score_rows(key, chosen, evidence)
+        counted = {"n_clusters": float(len(truth.classes)), "k_error": 0.0}
         for row in rows:
-            if row["metric"] == "n_clusters":
-                row["value"] = float(len(truth.classes))
+            row["value"] = counted.get(row["metric"], row["value"])
         markers = marker_table(key, evidence, truth.classes)
     io.write_parquet(results.scores(dataset, "oracle"), score_table(rows))
     io.write_parquet(results.markers(dataset, "oracle"), markers)

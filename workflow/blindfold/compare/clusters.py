@@ -1,0 +1,63 @@
+"""Numbers of clusters: asked for, found, true, and the rule that decided."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from blindfold.compare.gather import GROUP, Material
+from blindfold.core import io
+
+COLUMNS = [
+    *GROUP, "k_rule", "n", "asked", "found", "found_min", "found_max", "classes", "error", "exact",
+]  # fmt: skip
+_WHOLE = ["asked", "found_min", "found_max", "classes"]
+
+
+def cluster_table(material: Material) -> pd.DataFrame:
+    """Return the numbers of clusters beside the number of classes.
+
+    Parameters
+    ----------
+    material
+        Runs with what their records say.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row per dataset, method and k, over the ``n`` runs that ended ``ok``. ``k_rule`` is
+        what the method noted of where its number came from; ``asked`` is empty where none was
+        given; ``found`` is the median, ``error`` the mean of found minus classes, ``exact`` the
+        share of runs that found the number of classes. Unlabelled data have no classes.
+    """
+    classes = {name: _classes(material, name) for name in material.plan.datasets}
+    rows = [
+        _row(key, part, classes[key[0]]) for key, part in material.runs.groupby(GROUP, sort=True)
+    ]
+    return pd.DataFrame(rows, columns=COLUMNS).astype(dict.fromkeys(_WHOLE, "Int64"))
+
+
+def _classes(material: Material, dataset: str) -> int | None:
+    path = material.results.card(dataset)
+    return io.read_json(path).get("n_clusters") if path.is_file() else None
+
+
+def _row(key: tuple[str, ...], part: pd.DataFrame, classes: int | None) -> dict[str, Any]:
+    """Summarise the runs of one method on one dataset with one k."""
+    fine = part[part["status"] == "ok"]
+    found = fine["n_clusters"].dropna().to_numpy(float)
+    row = {
+        **dict(zip(GROUP, key, strict=True)),
+        "k_rule": "; ".join(sorted(set(fine["k_rule"].dropna()))) or None,
+        "n": len(fine),
+        "asked": int(key[-1]) if key[-1].isdigit() else {"truth": classes}.get(key[-1]),
+        "classes": classes,
+    }
+    if not len(found):
+        return row
+    row |= {"found": np.median(found), "found_min": found.min(), "found_max": found.max()}
+    if classes is not None:
+        row |= {"error": (found - classes).mean(), "exact": (found == classes).mean()}
+    return row
