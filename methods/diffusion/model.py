@@ -37,9 +37,7 @@ def imputed_counts(counts: sp.csr_matrix, walk: sp.csr_matrix, steps: int) -> Ro
     kept = ColumnFile(counts.shape[0])
     for start in range(0, counts.shape[1], COLUMNS):
         kept.append(diffuse(walk, logged[:, start : start + COLUMNS].toarray(), steps))
-    return RowBlocks(
-        counts.shape[0], lambda rows: np.expm1(kept.rows(rows)) * factor[rows, None]
-    )
+    return RowBlocks(counts.shape[0], lambda rows: np.expm1(kept.rows(rows)) * factor[rows, None])
 
 
 def fit(data: Data, params: Params, job: Job) -> Result:

@@ -223,9 +223,7 @@ def fit(data: Data, params: Params, job: Job) -> Result:
         "graph_loss": "exact" if data.n_cells <= params.exact_graph_up_to else "sampled",
     }
     model.training.snapshots = spread(found, job.snapshots)
-    imputed = (
-        completed(data.counts, inputs.genes, model.impute(clusters)) if job.impute else None
-    )
+    imputed = completed(data.counts, inputs.genes, model.impute(clusters)) if job.impute else None
     notes["seconds_per_epoch"] = {name: min(spent) for name, spent in model.seconds.items()}
     result = model.training.result(clusters, model.embedding, notes)
     result.imputed = imputed

@@ -54,7 +54,8 @@ def blind(dataset: str, card: DatasetCard, results: Layout, seed: int) -> Path:
     target.parent.mkdir(parents=True, exist_ok=True)
     with open_blocks(results.prepared(dataset)) as (prepared, matrix):
         order = shuffled(dataset, seed, prepared.n_obs)
-        masked = card.mask and Masked(matrix, card.mask, mask_words(dataset, seed))
+        words = mask_words(dataset, seed)
+        masked = Masked(matrix, card.mask, words) if card.mask is not None else None
         whole = prepared[:, masked.genes] if masked else prepared
         shown = blinded(whole, order, batch_column(card))
         summary = Summary(*shown.shape)

@@ -107,9 +107,7 @@ def mask_words(dataset: str, seed: int) -> list[int]:
     return [seed, zlib.crc32(dataset.encode()), zlib.crc32(b"mask")]
 
 
-def held_out(
-    block: sp.csr_matrix, keys: np.ndarray, share: float, last: np.ndarray
-) -> np.ndarray:
+def held_out(block: sp.csr_matrix, keys: np.ndarray, share: float, last: np.ndarray) -> np.ndarray:
     """Tell which entries are held out: those with a key below ``share``.
 
     The entry with the largest key of its cell or of its gene stays, so that none is emptied;

@@ -37,9 +37,7 @@ class HeldOut:
     shape: tuple[int, int]
 
 
-def read_held_out(
-    results: Layout, dataset: str, cells: np.ndarray, genes: np.ndarray
-) -> HeldOut:
+def read_held_out(results: Layout, dataset: str, cells: np.ndarray, genes: np.ndarray) -> HeldOut:
     """Read the held-out entries of a masked dataset from the vault.
 
     Raises
