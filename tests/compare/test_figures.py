@@ -25,7 +25,9 @@ def figures(scored):
 
 def test_every_kind_in_every_format(figures):
     captions = io.read_json(figures / "captions.json")
-    assert {entry["kind"] for entry in captions} == KINDS == set(find_figures())
+    assert {entry["kind"] for entry in captions} == KINDS
+    # drawn where a dataset is masked: see test_imputation
+    assert set(find_figures()) == KINDS | {"imputation"}
     names = [entry["name"] for entry in captions]
     assert "spatial_tissue" in names
     assert "spatial_cells" not in names
