@@ -26,7 +26,7 @@ def figures(scored):
 def test_every_kind_in_every_format(figures):
     captions = io.read_json(figures / "captions.json")
     assert {entry["kind"] for entry in captions} == KINDS
-    # drawn where a dataset is masked: see test_imputation
+    # drawn where a dataset is masked: see test_imputation_table
     assert set(find_figures()) == KINDS | {"imputation"}
     names = [entry["name"] for entry in captions]
     assert "spatial_tissue" in names

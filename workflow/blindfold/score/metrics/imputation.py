@@ -60,7 +60,7 @@ def cosine(imputed: np.ndarray, held_out: np.ndarray) -> float:
     """Return the cosine of the angle between all imputed and all held-out values, logarithms.
 
     Held-out entries are positive, so predicting one constant already gets
-    mean(y) / sqrt(mean(y^2)), mostly above 0.9: read it beside ``gene_mean`` and
+    mean(y) / sqrt(mean(y^2)), mostly above 0.8: read it beside ``gene_mean`` and
     ``neighbour_mean``. Predicting zero everywhere has no direction and gets 0.
     """
     size = float(np.linalg.norm(imputed) * np.linalg.norm(held_out))

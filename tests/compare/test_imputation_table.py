@@ -20,7 +20,7 @@ ERRORS = {"gene_mean": 0.5, "neighbour_mean": 0.4, "good": 0.2, "bad": 0.9, "fra
 
 
 def material(datasets=("b-mask-0.1", "a-mask-0.1")):
-    """Return scores of methods with known errors; ``frail`` failed once, ``other`` never applies."""
+    """Return scores of known errors; ``frail`` failed once, ``other`` does not apply."""
     rows = []
     for dataset in datasets:
         for method, error in [*ERRORS.items(), ("other", np.nan), ("oracle", 0.0)]:
@@ -101,7 +101,7 @@ def test_the_figure_and_the_page(tmp_path):
     for words in ("neighbour_mean", "1 failed", "median L1", "b-mask-0.1"):
         assert words in svg
     write_csv(tmp_path / "table.csv", imputation_table(made))
-    empty = dict.fromkeys(("ranking", "runs", "cost", "markers", "deg", "datasets"), [])
+    empty = {key: [] for key in ("ranking", "runs", "cost", "markers", "deg", "datasets")}
     page = page_tables({**empty, "imputation": read_rows(tmp_path / "table.csv")})["imputation"]
     assert page.filters["metric"] == list(BEST)
     first = [cell.text for cell in page.rows[0][1]]
