@@ -63,7 +63,8 @@ def test_means_stand_beside_the_references_with_intervals():
     assert row["mean"] == pytest.approx(0.21)
     assert 0.2 <= row["ci_low"] < row["mean"] < row["ci_high"] <= 0.22
     assert (row["gene_mean"], row["neighbour_mean"]) == (pytest.approx(0.51), pytest.approx(0.41))
-    beats = table.loc[("a-mask-0.1", "cosine"), ["beats_gene_mean", "beats_neighbour_mean"]]
+    here = table.xs(("a-mask-0.1", "cosine"), level=["dataset", "metric"])
+    beats = here[["beats_gene_mean", "beats_neighbour_mean"]]
     assert beats.loc["good"].tolist() == [True, True]
     assert beats.loc["bad"].tolist() == [False, False]
     assert beats.loc["frail"].tolist() == [False, False]
