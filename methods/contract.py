@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import Any
@@ -94,6 +94,8 @@ class Job:
         Threads that libraries may use (already set for torch, OpenMP and BLAS).
     snapshots
         Number of intermediate partitions to keep, evenly spaced over the epochs, the last included.
+    impute
+        Whether entries of the counts were held out and `Result.imputed` is asked for.
     progress
         Callback for long work.
     checkpoint
@@ -106,8 +108,13 @@ class Job:
     device: str = "cpu"
     threads: int = 1
     snapshots: int = 0
+    impute: bool = False
     progress: Progress = silent
     checkpoint: Checkpoint = field(default_factory=Checkpoint)
+
+
+class InvalidOutput(Exception):
+    """What the method returned breaks the contract."""
 
 
 @dataclass
@@ -121,7 +128,9 @@ class Result:
     embedding
         cells x d, float32, finite; None where the method has none.
     imputed
-        cells x genes; None where the method does not impute.
+        cells x genes on the scale of `Data.counts`: what each count is expected to be, finite and
+        not negative. One array, or blocks of its consecutive rows, which alone may be used above
+        5,000 cells; making them counts as fitting. Asked for by `Job.impute`, None without.
     snapshots
         Pairs (epoch, clusters), see `Job.snapshots`. Epoch 0 is the partition that training began
         with, where there is one: it is kept even if no snapshots are asked for.
@@ -135,7 +144,7 @@ class Result:
 
     clusters: np.ndarray
     embedding: np.ndarray | None = None
-    imputed: np.ndarray | None = None
+    imputed: np.ndarray | Iterable[np.ndarray] | None = None
     snapshots: Sequence[tuple[int, np.ndarray]] = ()
     snapshot_s: float = 0.0
     trace: Sequence[dict[str, float]] = ()

@@ -22,13 +22,10 @@ from types import ModuleType
 from typing import Any
 
 from methods.checkpoint import FileCheckpoint
-from methods.contract import Data, Job, Params, Result
+from methods.contract import Data, InvalidOutput, Job, Params, Result
+from methods.imputed import write_imputed
 
 _VERSIONS = ("numpy", "scipy", "pandas", "scikit-learn", "anndata", "scanpy", "torch")
-
-
-class InvalidOutput(Exception):
-    """What the method returned breaks the contract."""
 
 
 def main(job_file: Path) -> int:
@@ -62,6 +59,8 @@ def _run(job: dict[str, Any], data: Data, cells: list[str], output: Path) -> dic
     result = fit(data, Params(**job["params"]), settings)
     fit_s = kept.spent()["wall_s"] - result.snapshot_s
     write_result(result, cells, output)
+    if settings.impute:
+        fit_s += write_imputed(result.imputed, cells, data.genes, output / "imputed.h5ad")
     return {
         "fit_s": fit_s,
         "earlier": kept.earlier,
@@ -138,7 +137,7 @@ def load_entry(folder: Path, entry: str) -> Any:
 
 
 def write_result(result: Result, cells: list[str], output: Path) -> None:
-    """Check and write clusters, embedding, imputed counts, snapshots and trace.
+    """Check and write clusters, embedding, snapshots and trace.
 
     Raises
     ------
@@ -163,17 +162,6 @@ def write_result(result: Result, cells: list[str], output: Path) -> None:
         pd.concat(parts).to_parquet(output / "snapshots.parquet", index=False)
     if result.trace:
         pd.DataFrame(list(result.trace)).to_parquet(output / "trace.parquet", index=False)
-    if result.imputed is not None:
-        _write_imputed(result.imputed, cells, output)
-
-
-def _write_imputed(imputed: Any, cells: list[str], output: Path) -> None:
-    import anndata
-    import pandas as pd
-
-    values = _as_finite(imputed, "imputed", len(cells))
-    adata = anndata.AnnData(values, obs=pd.DataFrame(index=cells))
-    adata.write_h5ad(output / "imputed.h5ad", compression="gzip")
 
 
 def as_partition(clusters: Any, n_cells: int) -> Any:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import tempfile
-
 import numpy as np
 import scipy.sparse as sp
 
-from methods.shared.preprocess import log1p
+from methods.shared.row_blocks import RowBlocks
 
-from .blocks import DENSE_UP_TO, Output
+from .blocks import Output
 
 
 def cell_weights(
@@ -34,22 +32,18 @@ def cell_weights(
     return graph_share * degree + cluster_share * size
 
 
-def completed(counts: sp.csr_matrix, genes: np.ndarray, output: Output) -> np.ndarray:
+def completed(counts: sp.csr_matrix, genes: np.ndarray, output: Output) -> RowBlocks:
     """
-    Put imputed genes among the others, which stay as they came, log(1 + count).
+    Put imputed genes, taken back from log(1 + count), among the others, which stay as they came.
 
     Returns
     -------
-    cells x genes, float32; kept in a temporary file above 5,000 cells.
+    cells x genes on the scale of the counts, float32, block by block.
     """
-    full: np.ndarray
-    if counts.shape[0] > DENSE_UP_TO:
-        with tempfile.TemporaryFile() as file:
-            full = np.memmap(file, dtype=np.float32, shape=counts.shape)
-    else:
-        full = np.empty(counts.shape, dtype=np.float32)
-    for start in range(0, len(full), 512):
-        rows = slice(start, start + 512)
-        full[rows] = log1p(sp.csr_matrix(counts[rows])).toarray()
-        full[rows, genes] = output.reconstruct(rows).cpu().numpy()
-    return full
+
+    def rows(chosen: slice) -> np.ndarray:
+        block = sp.csr_matrix(counts[chosen]).toarray()
+        block[:, genes] = np.expm1(output.reconstruct(chosen).cpu().numpy())
+        return block
+
+    return RowBlocks(counts.shape[0], rows)

@@ -171,7 +171,7 @@ class Model:
         params = self.params
         each = (n_clusters + 1) * params.cluster_epochs + params.graph_epochs
         first = 0 if self.rounds else params.epochs + params.graph_epochs
-        last = params.cluster_epochs if params.impute else 0
+        last = params.cluster_epochs if self.job.impute else 0
         self.training.epochs = self.training.done + first + rounds * each + last
 
 
@@ -202,7 +202,7 @@ def spread(parts: list[tuple[int, np.ndarray]], count: int) -> list[tuple[int, n
 
 
 def fit(data: Data, params: Params, job: Job) -> Result:
-    """Embed and cluster in rounds, then impute."""
+    """Embed and cluster in rounds; then impute, where it is asked for."""
     if job.n_clusters is not None:
         check_clusters(job.n_clusters, data.n_cells)
     inputs = prepare(
@@ -225,9 +225,7 @@ def fit(data: Data, params: Params, job: Job) -> Result:
         "graph_loss": "exact" if data.n_cells <= params.exact_graph_up_to else "sampled",
     }
     model.training.snapshots = spread(found, job.snapshots)
-    imputed = (
-        completed(data.counts, inputs.genes, model.impute(clusters)) if params.impute else None
-    )
+    imputed = completed(data.counts, inputs.genes, model.impute(clusters)) if job.impute else None
     notes["seconds_per_epoch"] = {name: min(spent) for name, spent in model.seconds.items()}
     result = model.training.result(clusters, model.embedding, notes)
     result.imputed = imputed

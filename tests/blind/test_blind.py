@@ -53,7 +53,9 @@ def test_rows_are_shuffled_in_parts_as_numpy_does_at_once(
         patch.setattr(shuffle, "PARTS", 5)
         # some parts go to disk, some stay in memory
         patch.setattr(shuffle, "SPOOL", 500)
-        made = list(shuffled_blocks(matrix, order, tmp_path_factory.getbasetemp()))
+        rows = blocks.row_blocks(matrix)
+        folder = tmp_path_factory.getbasetemp()
+        made = list(shuffled_blocks(rows, matrix.shape, order, folder))
     assert len(made) <= 5
     np.testing.assert_array_equal(sp.vstack(made).toarray(), matrix[order].toarray())
     assert all(block.has_sorted_indices for block in made)

@@ -14,7 +14,8 @@ from blindfold.compare.view import match, open_view
 from blindfold.core import io
 
 KINDS = {"summary", "seeds", "umap", "spatial", "confusion", "deg", "cost"}
-WHERE_ASKED = {"estimated"}  # drawn where a number of clusters was estimated
+# drawn where a number of clusters was estimated, where entries were held out
+WHERE_ASKED = {"estimated", "imputation"}
 
 
 @pytest.fixture(scope="module")

@@ -65,6 +65,26 @@ def test_a_ladder_keeps_the_card_but_for_the_step():
         assert (card.files, card.label, card.options) == (whole.files, whole.label, whole.options)
 
 
+def test_a_mask_makes_an_imputation_task():
+    cards = resolve(
+        {"from": "pbmc68k", "mask": [0.1, 0.3]}, {"from": "goolam", "mask": 0.2, "genes": 500}
+    )
+    assert list(cards) == ["pbmc68k-mask-0.1", "pbmc68k-mask-0.3", "goolam-mask-0.2"]
+    assert [card.mask.share for card in cards.values()] == [0.1, 0.3, 0.2]
+    assert [card.mask.genes for card in cards.values()] == [2000, 2000, 500]
+    assert {card.task for card in cards.values()} == {"imputation"}
+    assert resolve("pbmc68k")["pbmc68k"].task == "clustering"
+
+
+def test_no_filter_looks_at_what_is_to_be_masked():
+    whole = resolve("her2st_h1_labelled")["her2st_h1_labelled"]
+    masked = resolve({"from": "her2st_h1_labelled", "mask": 0.1, "degrade": {"thin": [0.5]}})
+    assert whole.quality.min_cells == 1
+    (card,) = masked.values()
+    assert card.quality.min_cells == 0
+    assert (card.degrade.thin, card.mask.share) == (0.5, 0.1)
+
+
 @pytest.mark.parametrize(
     ("entries", "words"),
     [
@@ -74,6 +94,10 @@ def test_a_ladder_keeps_the_card_but_for_the_step():
         ([{"from": "mosaic", "options": {"signal": [0, 1], "domains": [3, 4]}}], "one series"),
         ([{"from": "pbmc68k", "degrade": {"thinn": 0.5}}], "did you mean 'thin'"),
         ([{"from": "pbmc68k", "degrade": {"thin": 2}}], "degrade.thin"),
+        ([{"from": "pbmc68k", "mask": 1.5}], "mask.share"),
+        ([{"from": "pbmc68k", "mask": 0.1, "genes": 0}], "mask.genes"),
+        ([{"from": "pbmc68k", "genes": 500, "degrade": {"thin": 0.5}}], "genes goes with mask"),
+        ([{"from": "pbmc68k", "mask": [0.1], "degrade": {"thin": [0.5]}}], "one series"),
     ],
 )
 def test_entries_that_mean_nothing(entries, words):

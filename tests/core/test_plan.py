@@ -26,6 +26,16 @@ def test_the_random_control_always_runs():
     assert list(made.methods) == ["random_labels", "pca_kmeans"]
 
 
+def test_all_methods_are_those_with_a_task_here():
+    imputers = {"gene_mean", "neighbour_mean", "diffusion"}
+    clustering = set(plan(methods="all").methods)
+    assert "sctag" in clustering
+    assert not imputers & clustering
+    masked = set(plan(methods="all", datasets=[{"from": "pbmc68k", "mask": 0.1}]).methods)
+    assert imputers | {"scgnn"} <= masked
+    assert "sctag" not in masked
+
+
 def test_sweep_goes_to_twice_the_classes():
     made = plan(clusters=["sweep"], seeds=1, methods=["random_labels"])
     assert [run.k for run in made.runs] == [str(k) for k in range(2, 21)]

@@ -52,12 +52,13 @@ KINDS = {
 def test_awkward_cells_get_a_whole_answer(name, variant, kind, n_clusters):
     """Fewer cells than neighbours and components, disconnected, empty after HVG, duplicates."""
     data = with_counts(KINDS[kind])
-    result = run(name, data, Job(0, n_clusters), variant, **QUICK, n_genes=20)
+    job = Job(0, n_clusters, impute=True)
+    result = run(name, data, job, variant, **QUICK, n_genes=20)
     assert result.clusters.shape == (data.n_cells,)
     assert len(np.unique(result.clusters)) <= (n_clusters or data.n_cells)
     assert np.isfinite(result.embedding).all()
     assert np.isfinite([row["loss"] for row in result.trace]).all()
-    assert result.imputed is None or np.isfinite(result.imputed).all()
+    assert all(np.isfinite(block).all() for block in result.imputed or ())
 
 
 @pytest.mark.parametrize("n_cells", [1, 2])
@@ -108,7 +109,8 @@ def test_a_loss_that_is_not_finite_is_named_in_every_phase(
     """The step before ruins the weights; the epoch after it is named, and what was computed."""
     if (name, variant, at) == ("scgnn", "released", 10):
         component = "feature"  # released trains no autoencoder per cluster
-    total = len(run(name, cells()[0], Job(0, 3), variant, **QUICK).trace)
+    job = Job(0, 3, impute=True)
+    total = len(run(name, cells()[0], job, variant, **QUICK).trace)
     at %= total
     original, steps = torch.optim.Adam.step, []
 
@@ -124,4 +126,4 @@ def test_a_loss_that_is_not_finite_is_named_in_every_phase(
     monkeypatch.setattr(torch.optim.Adam, "step", step)
     message = rf"loss component '({component})' is nan in epoch {at + 1} of \d+"
     with pytest.raises(FloatingPointError, match=message):
-        run(name, cells()[0], Job(0, 3), variant, **QUICK)
+        run(name, cells()[0], job, variant, **QUICK)

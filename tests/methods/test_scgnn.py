@@ -12,7 +12,6 @@ from sklearn.metrics import adjusted_rand_score
 
 from methods.contract import Data, Job, Result
 from methods.scgnn import blocks as in_blocks
-from methods.scgnn import impute as imputing
 from methods.scgnn.autoencoder import Autoencoder
 from methods.scgnn.blocks import expression_blocks
 from methods.scgnn.convergence import stops
@@ -43,7 +42,7 @@ def built(variant: str = "described", clusters: int | None = 3, **changes) -> Mo
 def same(first: Result, second: Result) -> None:
     np.testing.assert_array_equal(first.clusters, second.clusters)
     np.testing.assert_array_equal(first.embedding, second.embedding)
-    np.testing.assert_array_equal(first.imputed, second.imputed)
+    np.testing.assert_array_equal(*(np.concatenate(list(r.imputed)) for r in (first, second)))
     assert first.notes["rounds"] == second.notes["rounds"]
 
 
@@ -61,13 +60,11 @@ def test_kinds_of_states(ltmg, highest):
 
 
 def test_streamed_blocks_give_the_same_answer(monkeypatch):
-    """Above the size that fits: nothing dense kept, imputed values in a file."""
+    """Above the size that fits: nothing dense kept."""
     data, _ = cells()
-    dense = run("scgnn", data, Job(0, 3), **QUICK)
+    dense = run("scgnn", data, Job(0, 3, impute=True), **QUICK)
     monkeypatch.setattr(in_blocks, "DENSE_UP_TO", 0)
-    monkeypatch.setattr(imputing, "DENSE_UP_TO", 0)
-    streamed = run("scgnn", data, Job(0, 3), **QUICK)
-    assert isinstance(streamed.imputed, np.memmap)
+    streamed = run("scgnn", data, Job(0, 3, impute=True), **QUICK)
     same(dense, streamed)
 
 
@@ -108,10 +105,9 @@ def test_labels_change_nothing(variant):
 
     data, truth = cells()
     shuffled = np.random.default_rng(0).permutation(truth)
+    job = Job(0, None, impute=True)
     results = [
-        run(
-            "scgnn", Labelled(data.counts, data.genes, truth=labels), Job(0, None), variant, **QUICK
-        )
+        run("scgnn", Labelled(data.counts, data.genes, truth=labels), job, variant, **QUICK)
         for labels in (truth, shuffled, None)
     ]
     same(results[0], results[1])
@@ -129,7 +125,7 @@ def test_values_behind_the_mask_change_nothing(variant):
         values = original + change * held_out * rng.integers(1, 90, original.shape)
         masked = np.where(held_out, 0, values).astype(np.float32)
         data = Data(sp.csr_matrix(masked), np.arange(60).astype(str))
-        results.append(run("scgnn", data, Job(0, 3), variant, **QUICK))
+        results.append(run("scgnn", data, Job(0, 3, impute=True), variant, **QUICK))
     same(*results)
 
 
@@ -149,12 +145,14 @@ def test_cells_keep_their_order():
     for block in blocks.parts:
         top = found.genes[block.values().argmax(dim=1).numpy()]
         np.testing.assert_array_equal(top, block.cells.numpy())
-    result = run("scgnn", data, Job(0, 3), n_genes=60, **{**QUICK, "cluster_epochs": 150})
-    own = result.imputed[np.arange(n), np.arange(n)]
-    others = result.imputed[:, :n].sum(axis=0) - own
+    job = Job(0, 3, impute=True)
+    result = run("scgnn", data, job, n_genes=60, **{**QUICK, "cluster_epochs": 150})
+    imputed = np.concatenate(list(result.imputed))
+    own = np.log1p(imputed[np.arange(n), np.arange(n)])
+    others = np.log1p(imputed[:, :n]).sum(axis=0) - own
     assert (own > others / (n - 1)).mean() > 0.9
     kept = np.setdiff1d(np.arange(70), found.genes)
-    np.testing.assert_allclose(result.imputed[:, kept], np.log1p(counts[:, kept]), rtol=1e-6)
+    np.testing.assert_array_equal(imputed[:, kept], counts[:, kept])
 
 
 def test_imputation_starts_from_the_first_weights():
@@ -179,12 +177,13 @@ def test_planted_groups_are_found_and_held_out_values_guessed(variant, record_pr
     held_out = (original > 0) & (np.random.default_rng(0).random(original.shape) < 0.1)
     counts = np.where(held_out, 0, original).astype(np.float32)
     schedule = {"epochs": 150, "cluster_epochs": 60, "graph_epochs": 120, "iterations": 2}
-    result = run("scgnn", Data(sp.csr_matrix(counts), data.genes), Job(0, 3), variant, **schedule)
+    job = Job(0, 3, impute=True)
+    result = run("scgnn", Data(sp.csr_matrix(counts), data.genes), job, variant, **schedule)
     assert adjusted_rand_score(truth, result.clusters) >= 0.95
     wanted, logged = np.log1p(original)[held_out], np.log1p(counts)
     neighbours = np.stack([logged[truth == g].mean(axis=0) for g in range(3)])[truth]
     predictions = {
-        "scgnn": result.imputed,
+        "scgnn": np.log1p(np.concatenate(list(result.imputed))),
         "zero": np.zeros_like(logged),
         "gene mean": np.broadcast_to(logged.mean(axis=0), logged.shape),
         "group mean": neighbours,
@@ -244,13 +243,13 @@ def test_genes_of_largest_raw_variance():
 
 @pytest.mark.parametrize("setting", [
     {"prune": "forest"}, {"prune": "none"}, {"graph_features": "raw"}, {"variational": False},
-    {"impute": False}, {"ltmg": "none"}, {"ltmg_cut": "fitted"}, {"stop": "both"},
+    {"ltmg": "none"}, {"ltmg_cut": "fitted"}, {"stop": "both"},
     {"exact_graph_up_to": 20},
 ])  # fmt: skip
 def test_options_run(setting):
     result = run("scgnn", cells()[0], Job(0, None), **QUICK, **setting)
     assert np.isfinite(result.embedding).all()
-    assert (result.imputed is None) == (setting == {"impute": False})
+    assert result.imputed is None
     sampled = setting == {"exact_graph_up_to": 20}
     assert result.notes["graph_loss"] == ("sampled" if sampled else "exact")
 

@@ -205,6 +205,37 @@ def write_run(plan: Plan, dataset: str, method: str, k: str, seed: int, truth: n
     )
 
 
+def hold_out(results: Layout, dataset: str) -> pd.DataFrame:
+    """Make a written dataset a masked one: a few entries go to the vault and are zero then."""
+    data = io.read_h5ad(results.input(dataset))
+    dense = data.X.toarray()
+    row, column = np.nonzero(dense)
+    chosen = np.sort(np.random.default_rng(0).permutation(len(row))[:300])
+    row, column = row[chosen], column[chosen]
+    table = pd.DataFrame(
+        {
+            "cell": pd.Categorical.from_codes(row, list(data.obs_names)),
+            "gene": pd.Categorical.from_codes(column, list(data.var_names)),
+            "count": dense[row, column],
+        }
+    )
+    dense[row, column] = 0
+    data.X = sp.csr_matrix(dense)
+    data.write_h5ad(results.input(dataset))
+    io.write_parquet(results.held_out(dataset), table)
+    facts = io.read_json(results.card(dataset))
+    io.write_json(results.card(dataset), {**facts, "task": "imputation"})
+    return table
+
+
+def write_imputed(
+    results: Layout, dataset: str, method: str, seed: int, values: np.ndarray
+) -> None:
+    """Write what a run imputed."""
+    path = results.run(dataset, method, "truth", seed) / "imputed.h5ad"
+    ad.AnnData(values.astype(np.float32)).write_h5ad(path)
+
+
 def make_scored(folder: Path, monkeypatch: object, **changes: object) -> Plan:
     """Write everything up to and including the score tables."""
     from blindfold.score.oracle import oracle

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from blindfold.blind.facts import Summary, facts, report
+from blindfold.blind.mask import Masked, held_out_table, mask_words
 from blindfold.blind.shuffle import shuffled_blocks
 from blindfold.core import io
-from blindfold.core.blocks import open_blocks, write_blocks
+from blindfold.core.blocks import open_blocks, row_blocks, write_blocks
 from blindfold.core.datasets import DatasetCard
 from blindfold.core.errors import BlindfoldError
 from blindfold.core.layout import Layout
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
 
 def blind(dataset: str, card: DatasetCard, results: Layout, seed: int) -> Path:
     """Write the blinded input and image, the truth, and last the facts in ``card.json``.
+
+    Of a masked dataset entries are held out first: all that methods see is derived from the
+    rest, and they go to the vault.
 
     Parameters
     ----------
@@ -44,23 +48,41 @@ def blind(dataset: str, card: DatasetCard, results: Layout, seed: int) -> Path:
     Raises
     ------
     BlindfoldError
-        Where the prepared file or image is missing or damaged.
+        Where the prepared file or image is missing or damaged, or nothing can be held out.
     """
     target = results.input(dataset)
     target.parent.mkdir(parents=True, exist_ok=True)
     with open_blocks(results.prepared(dataset)) as (prepared, matrix):
         order = shuffled(dataset, seed, prepared.n_obs)
-        shown = blinded(prepared, order, batch_column(card))
-        summary = Summary(*prepared.shape)
-        blocks = shuffled_blocks(matrix, order, target.parent)
+        words = mask_words(dataset, seed)
+        masked = Masked(matrix, card.mask, words) if card.mask is not None else None
+        whole = prepared[:, masked.genes] if masked else prepared
+        shown = blinded(whole, order, batch_column(card))
+        summary = Summary(*shown.shape)
+        rows = masked.blocks() if masked else row_blocks(matrix)
+        blocks = shuffled_blocks(rows, shown.shape, order, target.parent)
         write_blocks(target, shown, map(summary.seen, blocks))
         hidden = truth(prepared, order, card)
+        held = _keep_held_out(results.held_out(dataset), masked, order, shown)
     if card.image:
         _copy_image(results.prepared_image(dataset), results.image(dataset), dataset)
     io.write_parquet(results.truth(dataset), hidden)
-    found = facts(dataset, card, results, shown, hidden, summary)
+    found = facts(dataset, card, results, shown, hidden, summary) | {"held_out": held}
     io.write_json(results.card(dataset), found | report(prepared.uns))
     return target
+
+
+def _keep_held_out(
+    path: Path, masked: Masked | None, order: np.ndarray, shown: AnnData
+) -> int | None:
+    """Write what is held out, if anything is, and return the number of entries."""
+    if masked is None:
+        path.unlink(missing_ok=True)
+        return None
+    names = list(shown.obs_names), list(shown.var_names)
+    table = held_out_table(masked.held_out(), order, *names)
+    io.write_parquet(path, table)
+    return len(table)
 
 
 def _copy_image(prepared: Path, image: Path, dataset: str) -> None:

@@ -45,6 +45,8 @@ def facts(
     labelled = int(hidden["label"].notna().sum()) if "label" in hidden else 0
     return {
         "dataset": dataset,
+        "task": card.task,
+        "mask": card.mask.model_dump() if card.mask else None,
         "title": card.title,
         "modality": card.modality,
         "technology": card.technology,

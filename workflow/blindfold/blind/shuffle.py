@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
 
-from blindfold.core.blocks import block_rows, row_blocks
+from blindfold.core.blocks import block_rows
 
 SPOOL = 2**28
 """Bytes that are held in memory, all parts together, before they go to temporary files."""
@@ -19,7 +18,9 @@ PARTS = 64
 """Most parts, each a file: a process may not open any number of them."""
 
 
-def shuffled_blocks(matrix: Any, order: np.ndarray, folder: Path) -> Iterator[sp.csr_matrix]:
+def shuffled_blocks(
+    blocks: Iterable[sp.csr_matrix], shape: tuple[int, int], order: np.ndarray, folder: Path
+) -> Iterator[sp.csr_matrix]:
     """Yield the rows of a matrix in the given order, block by block.
 
     The matrix is read once, from front to back: each row goes to the part of the result that it
@@ -27,10 +28,12 @@ def shuffled_blocks(matrix: Any, order: np.ndarray, folder: Path) -> Iterator[sp
 
     Parameters
     ----------
-    matrix
-        cells x genes; see `blindfold.core.blocks.row_blocks`.
+    blocks
+        Consecutive rows of the matrix, see `blindfold.core.blocks.row_blocks`.
+    shape
+        Of the matrix, cells x genes.
     order
-        Position in ``matrix`` of each row of the result.
+        Position in the matrix of each row of the result.
     folder
         Where temporary files go; they have no name and vanish with the process.
 
@@ -39,13 +42,13 @@ def shuffled_blocks(matrix: Any, order: np.ndarray, folder: Path) -> Iterator[sp
     scipy.sparse.csr_matrix
         Consecutive rows of the result.
     """
-    cells, genes = matrix.shape
+    cells, genes = shape
     step = max(block_rows(genes), -(-cells // PARTS))
     target = np.empty(cells, dtype=np.int64)
     target[order] = np.arange(cells)
     parts = [_Part(folder, SPOOL // PARTS) for _ in range(0, cells, step)]
     start = 0
-    for block in row_blocks(matrix):
+    for block in blocks:
         place = target[start : start + block.shape[0]]
         start += block.shape[0]
         for number in np.unique(place // step):

@@ -7,6 +7,7 @@ import pandas as pd
 from blindfold.compare.clusters import cluster_table
 from blindfold.compare.deg import deg_table
 from blindfold.compare.gather import Material, gather
+from blindfold.compare.imputation import imputation_table
 from blindfold.compare.ranking import rank
 from blindfold.compare.summary import cost_table, marker_overlap, summarise
 from blindfold.core import io
@@ -17,7 +18,7 @@ _CARD = ["title", "modality", "technology", "licence", "cells", "genes", "labell
 
 
 def compare(results: Layout) -> None:
-    """Write ``tables/``: ranking, summary, runs, clusters, cost, markers, deg, datasets, scores.
+    """Write ``tables/``: ranking, summary, runs, clusters, cost, markers, imputation, deg ...
 
     Parameters
     ----------
@@ -38,6 +39,7 @@ def compare(results: Layout) -> None:
         "cost.csv": cost_table(material.runs),
         "markers.csv": marker_overlap(material),
         "deg.csv": deg_table(material),
+        "imputation.csv": imputation_table(material),
         "datasets.csv": dataset_table(material),
     }
     audits = {name: card.audit for name, card in material.plan.datasets.items() if card.audit}

@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Tag
+from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Tag, model_validator
 
 from blindfold.core import io
 from blindfold.core.datasets import Modality, Quality, Repair
@@ -62,7 +62,7 @@ class OwnData(Strict):
 
 
 class DerivedData(Strict):
-    """A dataset made from another: other options of its reader, or made worse on purpose.
+    """A dataset made from another: other options of its reader, made worse, or masked.
 
     One value may be a list: then it is a series, a dataset for each.
     """
@@ -71,6 +71,18 @@ class DerivedData(Strict):
     id: Id | None = Field(None, description="default: from-key-value")
     options: dict[str, Any] = Field({}, description="options of the reader that differ")
     degrade: dict[str, Any] = Field({}, description="a step of a robustness ladder")
+    mask: float | list[float] | None = Field(
+        None, description="share of the non-zero entries to hold out: the task is imputation"
+    )
+    genes: int | None = Field(
+        None, description="with mask: variable genes that stay, 2000 unless given"
+    )
+
+    @model_validator(mode="after")
+    def _masked(self) -> DerivedData:
+        if self.genes is not None and self.mask is None:
+            raise ValueError("genes goes with mask: it says how many stay after the mask")
+        return self
 
 
 def _kind(value: Any) -> str:
@@ -105,7 +117,7 @@ class Config(Strict):
     name: Name = Field(description="results go to results/<name>")
     datasets: list[Dataset] = Field(
         min_length=1,
-        description="ids of cards; {id, path, label}; {from, options, degrade}",
+        description="ids of cards; {id, path, label}; {from, options, degrade, mask}",
     )
     methods: Literal["all"] | Annotated[list[Method], Field(min_length=1)] = Field(
         description="names of methods, name@variant, or mappings; or all"

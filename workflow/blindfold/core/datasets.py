@@ -118,6 +118,15 @@ class Degradation(Strict):
     seed: int = Field(0, ge=0)
 
 
+class Mask(Strict):
+    """Entries that methods do not see and are asked to guess: the imputation task."""
+
+    share: float = Field(gt=0, lt=1, description="chance of each non-zero entry to be held out")
+    genes: Positive = Field(
+        2000, description="genes that stay: of largest variance after the mask; all where fewer"
+    )
+
+
 class DatasetCard(Strict):
     """``workflow/datasets/<id>.yaml``."""
 
@@ -158,6 +167,7 @@ class DatasetCard(Strict):
         None, gt=0, description="audit only: scale the coordinates to this median distance"
     )
     degrade: Degradation | None = None
+    mask: Mask | None = Field(None, description="hold entries out: the task is imputation")
     expected: Expected = Expected()
     tags: list[str] = []
 
@@ -175,6 +185,11 @@ class DatasetCard(Strict):
     def batch_column(self) -> str | None:
         """The column of batches; in a joint dataset that names none, the section."""
         return self.batch or ("section" if self.sections else None)
+
+    @property
+    def task(self) -> Literal["clustering", "imputation"]:
+        """What methods are asked for."""
+        return "clustering" if self.mask is None else "imputation"
 
     @property
     def audit(self) -> str | None:

@@ -87,27 +87,36 @@ def _has_coordinates(path: Path) -> bool:
 def _derived_cards(entry: DerivedData) -> Iterator[tuple[str, DatasetCard]]:
     """Yield the dataset, or each step of the series."""
     card = dataset_card(entry.source)
-    for name, options, degrade in _steps(entry):
+    for name, step in _steps(entry):
         changed = card.model_dump(exclude_unset=True) | {
-            "options": {**card.options, **options},
-            "degrade": degrade or None,
+            "options": {**card.options, **step["options"]},
+            "degrade": step["degrade"] or None,
             "tags": [*card.tags, "derived"],
             # another shape is to be expected, and only `prepare` knows it
             "expected": {},
         }
+        if step["mask"]:
+            sized = {} if entry.genes is None else {"genes": entry.genes}
+            # filters would choose cells and genes by what is held out
+            changed |= {"mask": {"share": step["mask"]["mask"], **sized}, "quality": {}}
         where = f"datasets: from {entry.source}"
         yield name, io.validate(DatasetCard, changed, where)
 
 
-def _steps(entry: DerivedData) -> Iterator[tuple[str, dict[str, Any], dict[str, Any]]]:
-    """Yield id, options and degradation of each step."""
-    knobs = [(kind, key) for kind in ("options", "degrade") for key in getattr(entry, kind)]
+def _steps(entry: DerivedData) -> Iterator[tuple[str, dict[str, dict[str, Any]]]]:
+    """Yield the id of each step and what changes, by kind."""
+    kinds: dict[str, dict[str, Any]] = {
+        "mask": {} if entry.mask is None else {"mask": entry.mask},
+        "options": entry.options,
+        "degrade": entry.degrade,
+    }
+    knobs = [(kind, key) for kind in kinds for key in kinds[kind]]
     if not knobs:
         raise BlindfoldError(
             "nothing differs", field=f"datasets: from {entry.source}",
-            expected="options or degrade", remedy=f"or only the id: {entry.source}",
+            expected="options, degrade or mask", remedy=f"or only the id: {entry.source}",
         )  # fmt: skip
-    series = [(kind, key) for kind, key in knobs if isinstance(getattr(entry, kind)[key], list)]
+    series = [(kind, key) for kind, key in knobs if isinstance(kinds[kind][key], list)]
     if len(series) > 1:
         raise BlindfoldError(
             "more than one list", field=f"datasets: from {entry.source}",
@@ -115,12 +124,10 @@ def _steps(entry: DerivedData) -> Iterator[tuple[str, dict[str, Any], dict[str, 
         )  # fmt: skip
     if not series:
         kind, key = knobs[0]
-        value = getattr(entry, kind)[key]
-        yield entry.id or f"{entry.source}-{key}-{value}".lower(), entry.options, entry.degrade
+        yield entry.id or f"{entry.source}-{key}-{kinds[kind][key]}".lower(), kinds
         return
     kind, key = series[0]
-    for value in getattr(entry, kind)[key]:
-        changed: dict[str, dict[str, Any]] = {"options": entry.options, "degrade": entry.degrade}
-        changed[kind] = {**changed[kind], key: value}
+    for value in kinds[kind][key]:
         stem = entry.id or f"{entry.source}-{key}"
-        yield f"{stem}-{value}".lower().replace(" ", "_"), changed["options"], changed["degrade"]
+        name = f"{stem}-{value}".lower().replace(" ", "_")
+        yield name, {**kinds, kind: {**kinds[kind], key: value}}

@@ -93,6 +93,10 @@ class Layout:
         """Return the hidden labels."""
         return self._at("vault", dataset, "truth.parquet")
 
+    def held_out(self, dataset: str) -> Path:
+        """Return the entries that a masked dataset does not show."""
+        return self._at("vault", dataset, "held_out.parquet")
+
     def run(self, dataset: str, method: str, k: str, seed: int | str) -> Path:
         """Return the folder of one run; ``method`` is ``sctag`` or ``sctag@released``."""
         return self._at("runs", dataset, method, k, str(seed))

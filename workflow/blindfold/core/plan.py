@@ -112,7 +112,7 @@ def make_plan(config: Config, unavailable: dict[str, str] | None = None) -> Plan
         raise BlindfoldError("no dataset can be had", field=f"datasets: {name}", found=reason)
     datasets = {name: card for name, card in datasets.items() if name not in unavailable}
     methods = {}
-    for entry in _entries(config):
+    for entry in _entries(config, {card.task for card in datasets.values()}):
         if entry.name in methods:
             raise BlindfoldError(f"method {entry.name!r} stands twice", field="methods")
         methods[entry.name] = _resolve(entry, config)
@@ -146,10 +146,14 @@ def results_of(config: Config) -> Layout:
     return Layout(Path("results") / (config.name + "-canary" if config.canary else config.name))
 
 
-def _entries(config: Config) -> list[MethodEntry]:
-    """Return the method entries, with the random control always among them."""
+def _entries(config: Config, tasks: set[str]) -> list[MethodEntry]:
+    """Return the method entries, with the random control always among them.
+
+    All methods are all that have one of the tasks.
+    """
     if config.methods == "all":
-        return [MethodEntry(name=name) for name in find_methods(config.methods_path)]
+        found = find_methods(config.methods_path).items()
+        return [MethodEntry(name=name) for name, at in found if tasks & {*method_card(at).tasks}]
     entries = list(config.methods)
     if not any(split_variant(entry.name)[0] == "random_labels" for entry in entries):
         entries.insert(0, MethodEntry(name="random_labels"))

@@ -18,7 +18,9 @@ from blindfold.report.tables import read_rows
 
 _HERE = Path(__file__).parent
 _SHOWN = 0.52  # a page of 174 mm at 300 dpi fills the text width; all figures share the scale
-_TABLES = ["ranking", "runs", "clusters", "cost", "markers", "deg", "datasets", "summary"]
+_TABLES = [
+    "ranking", "imputation", "runs", "clusters", "cost", "markers", "deg", "datasets", "summary",
+]  # fmt: skip
 
 
 def report(results: Layout) -> None:
@@ -73,7 +75,10 @@ def render(**values: Any) -> str:
 def _figures(folder: Path) -> list[dict[str, Any]]:
     """Return name, caption, image (as a data address) and width of every figure, in order."""
     figures: list[dict[str, Any]] = io.read_json(folder / "captions.json")
-    order = ["summary", "seeds", "estimated", "cost", "spatial", "umap", "confusion", "deg"]
+    order = [
+        "summary", "seeds", "estimated", "imputation", "cost", "spatial", "umap", "confusion",
+        "deg",
+    ]  # fmt: skip
     figures.sort(key=lambda f: (order.index(f["kind"]) if f["kind"] in order else 99, f["name"]))
     for figure in figures:
         path = folder / f"{figure['name']}.png"

@@ -79,6 +79,14 @@ def number(exact: str, digits: int = 3) -> Cell:
     return Cell(shown if shown.strip("-0.,") else shown.lstrip("-"), exact, "number")
 
 
+def interval(row: Row) -> Cell:
+    """Return the ends of a row's interval; a dash where there is none."""
+    if not row["ci_low"]:
+        return Cell("–", "", "number")
+    low, high = number(row["ci_low"]), number(row["ci_high"])
+    return Cell(f"{low.text} to {high.text}", f"{low.exact} to {high.exact}", "number")
+
+
 def rank(exact: str) -> Cell:
     """Return a rank: whole, or with its fraction where methods are tied."""
     return Cell(f"{float(exact):g}" if exact else "–", exact, "number")

@@ -23,6 +23,7 @@ def key(prepared: Prepared) -> str:
         "image": prepared.facts.get("image_sha256"),
         "params": blank["params"],
         "n_clusters": prepared.n_clusters,
+        "impute": prepared.impute,
         "threads": blank["threads"],
         "snapshots": prepared.request.snapshots,
     }

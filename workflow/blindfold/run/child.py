@@ -81,6 +81,7 @@ def write_job(
             "n_clusters": prepared.n_clusters,
             "threads": card.resources.threads,
             "snapshots": request.snapshots,
+            "impute": prepared.impute,
         },
         "lease": devices,
         "allow_cpu": request.allow_cpu,

@@ -55,6 +55,16 @@ class Prepared:
     has_coordinates: bool
     n_clusters: int | None
 
+    @property
+    def task(self) -> str:
+        """What the dataset asks for."""
+        return str(self.facts.get("task", "clustering"))
+
+    @property
+    def impute(self) -> bool:
+        """Whether the method is to impute."""
+        return self.task == "imputation"
+
     def blank(self) -> dict[str, Any]:
         """Return the fields of the record that are known before the run."""
         request = self.request
@@ -150,6 +160,8 @@ def _number_of_clusters(word: str, cells: int, facts: dict[str, Any], path: Path
 def unavailable(prepared: Prepared) -> str | None:
     """Return why the method cannot run here, or None where it can."""
     card, request = prepared.card, prepared.request
+    if prepared.task not in card.tasks:
+        return f"made for {', '.join(card.tasks)}; this dataset is for {prepared.task}"
     modality = prepared.facts.get("modality", "spatial" if prepared.has_coordinates else "scrna")
     if modality not in card.modalities:
         return f"runs on {', '.join(card.modalities)} data; this dataset is {modality}"

@@ -125,7 +125,8 @@ def _judge(prepared: Prepared, outcome: Outcome, output: Path, opened: list[str]
     elif outcome.exit != 0 or "failure" in report:
         status, reason = _failure(outcome, report)
     else:
-        problem = validate.problem_with(output, prepared.cells)
+        genes = prepared.facts["genes"] if prepared.impute else None
+        problem = validate.problem_with(output, prepared.cells, genes)
         status, reason = ("invalid", problem) if problem else ("ok", "")
     if status == "ok":
         values["n_clusters"] = validate.count_clusters(output)

@@ -36,7 +36,7 @@ def read_cells(path: Path) -> tuple[list[str], bool]:
         ) from error
 
 
-def problem_with(folder: Path, cells: list[str]) -> str | None:
+def problem_with(folder: Path, cells: list[str], genes: int | None = None) -> str | None:
     """Return what is wrong with a run's output, or None where it is whole.
 
     Parameters
@@ -45,6 +45,8 @@ def problem_with(folder: Path, cells: list[str]) -> str | None:
         Where ``clusters.parquet`` and perhaps ``embedding.npy`` lie.
     cells
         The names of the cells that were given to the method, in order.
+    genes
+        Number of genes of ``imputed.h5ad``; None where nothing is to be imputed.
     """
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -63,7 +65,10 @@ def problem_with(folder: Path, cells: list[str]) -> str | None:
         return f"clusters are {clusters.type} with {clusters.null_count} missing, expected integers"
     if table["cell"].to_pylist() != cells:
         return f"clusters.parquet must hold each of the {len(cells)} cells once, in their order"
-    return _embedding_problem(folder / "embedding.npy", len(cells))
+    found = _embedding_problem(folder / "embedding.npy", len(cells))
+    if found is None and genes is not None:
+        found = _imputed_problem(folder / "imputed.h5ad", (len(cells), genes))
+    return found
 
 
 def _embedding_problem(path: Path, n_cells: int) -> str | None:
@@ -78,6 +83,20 @@ def _embedding_problem(path: Path, n_cells: int) -> str | None:
     if embedding.ndim != 2 or len(embedding) != n_cells or not np.isfinite(embedding).all():
         return f"embedding.npy has shape {embedding.shape}; expected {n_cells} finite rows"
     return None
+
+
+def _imputed_problem(path: Path, shape: tuple[int, int]) -> str | None:
+    """Check the shape alone: the child has checked every value as it wrote them."""
+    import h5py
+
+    if not path.is_file():
+        return "no imputed.h5ad was written"
+    try:
+        with h5py.File(path, "r") as file:
+            found = file["X"].shape
+    except (OSError, KeyError, AttributeError) as error:
+        return f"imputed.h5ad cannot be read: {error}"
+    return None if found == shape else f"imputed.h5ad has shape {found}, expected {shape}"
 
 
 def count_clusters(folder: Path) -> int:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from blindfold.score.held_out import HeldOut
 from blindfold.score.markers import find_markers, gene_lists
 from blindfold.score.matching import match
 from blindfold.score.metric import Metric
@@ -27,9 +28,14 @@ class Reference:
         The hidden classes.
     expression
         N cells x genes, log-normalised.
+    held_out
+        The entries that a masked dataset did not show; None where it is not masked.
     """
 
-    def __init__(self, truth: Truth, expression: anndata.AnnData) -> None:
+    def __init__(
+        self, truth: Truth, expression: anndata.AnnData, held_out: HeldOut | None = None
+    ) -> None:
+        self.held_out = held_out
         self.truth = truth
         self.mask = truth.labelled if truth.known else np.ones(len(truth.cells), dtype=bool)
         self.expression = expression[self.mask].copy()
@@ -54,12 +60,21 @@ class Evidence:
         The run's record.
     began
         N codes from 0, the partition that training began with; None where none was kept.
+    imputed
+        log(1 + imputed count) of each held-out entry; none where the dataset is not masked.
     """
 
     reference: Reference
     partition: np.ndarray
     record: dict[str, Any]
     began: np.ndarray | None = None
+    imputed: np.ndarray = field(default_factory=lambda: np.empty(0))
+
+    @property
+    def held_out(self) -> np.ndarray:
+        """log(1 + count) of each held-out entry."""
+        held = self.reference.held_out
+        return np.empty(0) if held is None else held.values
 
     @property
     def truth(self) -> np.ndarray:
@@ -97,9 +112,16 @@ class Evidence:
         return gene_lists(self.reference.markers, np.unique(self.truth))
 
 
-def applicable(metrics: list[Metric], labelled: bool) -> list[Metric]:
-    """Return the metrics that a dataset allows: label-free ones where nothing is labelled."""
-    return [metric for metric in metrics if labelled or metric.label_free]
+def applicable(metrics: list[Metric], labelled: bool, masked: bool) -> list[Metric]:
+    """Return the metrics that a dataset allows.
+
+    Label-free ones where nothing is labelled; those of imputation where entries were held out.
+    """
+    return [
+        metric
+        for metric in metrics
+        if (labelled or metric.label_free) and (masked or metric.task != "imputation")
+    ]
 
 
 def evaluate(metric: Metric, evidence: Evidence) -> float:

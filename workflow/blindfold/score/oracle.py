@@ -7,8 +7,8 @@ import numpy as np
 from blindfold.core import io
 from blindfold.core.layout import Layout
 from blindfold.score.catalogue import choose_metrics
-from blindfold.score.evidence import Evidence
-from blindfold.score.score import open_reference, score_rows
+from blindfold.score.evidence import Evidence, applicable
+from blindfold.score.score import is_masked, open_reference, score_rows
 from blindfold.score.tables import empty_markers, marker_table, score_table
 from blindfold.score.truth import read_truth
 
@@ -34,13 +34,16 @@ def oracle(results: Layout, dataset: str, metrics: str | list[str] = "all") -> N
         For an unknown metric or a damaged file.
     """
     truth = read_truth(results, dataset)
-    chosen = [metric for metric in choose_metrics(metrics) if metric.task != "cost"]
+    masked = is_masked(results, dataset)
+    chosen = applicable(choose_metrics(metrics), truth.known, masked)
+    chosen = [metric for metric in chosen if metric.task != "cost"]
     key = {"dataset": dataset, "method": "oracle", "variant": "described", "k": "truth", "seed": 0}
     rows, markers = [], empty_markers()
     if truth.known:
         partition = np.full(len(truth.cells), len(truth.classes), dtype=np.int64)
         partition[truth.labelled] = truth.codes
-        evidence = Evidence(open_reference(results, dataset, truth), partition, {})
+        evidence = Evidence(open_reference(results, dataset, truth, masked), partition, {})
+        evidence.imputed = evidence.held_out
         rows = score_rows(key, chosen, evidence)
         counted = {"n_clusters": float(len(truth.classes)), "k_error": 0.0}
         for row in rows:

@@ -10,6 +10,7 @@ from blindfold.core.log import track
 from blindfold.core.methods import split_variant
 from blindfold.score.catalogue import choose_metrics
 from blindfold.score.evidence import Evidence, Reference, applicable, evaluate
+from blindfold.score.held_out import read_held_out, read_imputed
 from blindfold.score.metric import Metric
 from blindfold.score.read import read_expression, read_partition, read_record, read_snapshots
 from blindfold.score.tables import empty_markers, marker_table, score_table
@@ -49,7 +50,8 @@ def score(
         For an unknown metric, a damaged file, or clusters that lack a cell.
     """
     truth = read_truth(results, dataset)
-    chosen = applicable(choose_metrics(metrics), truth.known)
+    masked = is_masked(results, dataset)
+    chosen = applicable(choose_metrics(metrics), truth.known, masked)
     reference: Reference | None = None
     values, markers = [], []
     for k, seed in track(runs, f"score {dataset} {method}"):
@@ -58,20 +60,31 @@ def score(
         if record["status"] != "ok":
             values += _failed(key, chosen, record)
             continue
-        reference = reference or open_reference(results, dataset, truth)
+        reference = reference or open_reference(results, dataset, truth, masked)
         folder = results.run(dataset, method, k, seed)
         partition, names = read_partition(folder / "clusters.parquet", truth.cells)
         began = read_snapshots(folder / "snapshots.parquet", truth.cells).get(0)
         evidence = Evidence(reference, partition, record, began)
+        if reference.held_out is not None:
+            evidence.imputed = read_imputed(folder / "imputed.h5ad", reference.held_out)
         values += score_rows(key, chosen, evidence)
         markers.append(marker_table(key, evidence, names))
     io.write_parquet(results.scores(dataset, method), score_table(values))
     io.write_parquet(results.markers(dataset, method), _join(markers))
 
 
-def open_reference(results: Layout, dataset: str, truth: Truth) -> Reference:
-    """Read the expression that markers are found in."""
-    return Reference(truth, read_expression(results.input(dataset), truth.cells))
+def is_masked(results: Layout, dataset: str) -> bool:
+    """Tell whether entries were held out of a dataset, so that runs impute."""
+    return bool(io.read_json(results.card(dataset)).get("task") == "imputation")
+
+
+def open_reference(results: Layout, dataset: str, truth: Truth, masked: bool) -> Reference:
+    """Read the expression that markers are found in, and what was held out of it."""
+    expression = read_expression(results.input(dataset), truth.cells)
+    if not masked:
+        return Reference(truth, expression)
+    genes = expression.var_names.to_numpy(dtype=str)
+    return Reference(truth, expression, read_held_out(results, dataset, truth.cells, genes))
 
 
 def score_rows(

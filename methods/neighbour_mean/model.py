@@ -1,0 +1,31 @@
+"""Every cell gets the mean of its nearest neighbours: what a graph has to beat."""
+
+from __future__ import annotations
+
+import numpy as np
+import scipy.sparse as sp
+
+from methods.contract import Data, Job, Params, Result
+from methods.shared.graph import adjacency, average, feature_knn
+from methods.shared.partition import kmeans_result
+from methods.shared.pca import standard_components
+from methods.shared.preprocess import log1p
+from methods.shared.row_blocks import RowBlocks
+
+
+def fit(data: Data, params: Params, job: Job) -> Result:
+    """Average log(1 + count), and the components to cluster, over each cell's neighbours."""
+    components = standard_components(data.counts, params.n_genes, params.n_components)
+    if data.n_cells < 2:
+        raise ValueError("counts: one cell has no neighbour; give at least two")
+    neighbours, _ = feature_knn(components, params.n_neighbors)
+    around = average(adjacency(neighbours))
+    result = kmeans_result(around @ components, job, params.n_starts)
+    if job.impute:
+        logged = log1p(data.counts)
+
+        def rows(chosen: slice) -> np.ndarray:
+            return np.expm1(sp.csr_matrix(around[chosen] @ logged).toarray())
+
+        result.imputed = RowBlocks(data.n_cells, rows)
+    return result

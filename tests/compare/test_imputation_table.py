@@ -1,0 +1,110 @@
+"""Imputation in the tables, the figure and the page: the better end of each metric first."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from blindfold.compare.drawing import house_style, save
+from blindfold.compare.figures import imputation as figure
+from blindfold.compare.imputation import BEST, COLUMNS, imputation_table
+from blindfold.core.io import write_csv
+from blindfold.report.sections import page_tables
+from blindfold.report.tables import read_rows
+from blindfold.score.catalogue import find_metrics
+
+ERRORS = {"gene_mean": 0.5, "neighbour_mean": 0.4, "good": 0.2, "bad": 0.9, "frail": 0.1}
+
+
+def material(datasets=("b-mask-0.1", "a-mask-0.1")):
+    """Return scores of known errors; ``frail`` failed once, ``other`` does not apply."""
+    rows = []
+    for dataset in datasets:
+        for method, error in [*ERRORS.items(), ("other", np.nan), ("oracle", 0.0)]:
+            for seed in range(3):
+                status = "unavailable" if method == "other" else "ok"
+                status = "crash" if (method, seed) == ("frail", 1) else status
+                for metric in BEST:
+                    value = error + 0.01 * seed
+                    value = 1 - value if metric == "cosine" else value
+                    rows.append(
+                        {"dataset": dataset, "method": method, "variant": "described",
+                         "k": "truth", "seed": seed, "task": "imputation", "metric": metric,
+                         "value": value if status == "ok" else np.nan, "status": status}
+                    )  # fmt: skip
+    scores = pd.DataFrame(rows)
+    return SimpleNamespace(scores=scores, plan=SimpleNamespace(datasets=dict.fromkeys(datasets)))
+
+
+def test_directions_are_those_of_the_metrics():
+    declared = {m.name: m.direction for m in find_metrics().values() if m.task == "imputation"}
+    assert declared == BEST
+
+
+def test_ranks_know_which_end_is_better():
+    table = imputation_table(material())
+    assert list(table.columns) == COLUMNS
+    assert list(table["dataset"].unique()) == ["b-mask-0.1", "a-mask-0.1"]
+    assert list(table["metric"].unique()) == list(BEST)
+    order = ["good", "neighbour_mean", "gene_mean", "bad", "frail"]
+    for _, part in table.groupby(["dataset", "metric"]):
+        assert list(part["method"]) == order, "a failure is worst, whatever its other seeds say"
+        assert list(part["rank"]) == [1, 2, 3, 4, 5]
+        assert list(part["n"]) == [3, 3, 3, 3, 2]
+        assert list(part["failed"]) == [0, 0, 0, 0, 1]
+
+
+def test_means_stand_beside_the_references_with_intervals():
+    table = imputation_table(material()).set_index(["dataset", "metric", "method"])
+    row = table.loc[("a-mask-0.1", "rmse", "good")]
+    assert row["mean"] == pytest.approx(0.21)
+    assert 0.2 <= row["ci_low"] < row["mean"] < row["ci_high"] <= 0.22
+    assert (row["gene_mean"], row["neighbour_mean"]) == (pytest.approx(0.51), pytest.approx(0.41))
+    here = table.xs(("a-mask-0.1", "cosine"), level=["dataset", "metric"])
+    beats = here[["beats_gene_mean", "beats_neighbour_mean"]]
+    assert beats.loc["good"].tolist() == [True, True]
+    assert beats.loc["bad"].tolist() == [False, False]
+    assert beats.loc["frail"].tolist() == [False, False]
+    assert beats.loc["neighbour_mean"].tolist() == [True, None]
+
+
+def test_without_references_nothing_is_claimed():
+    made = material()
+    made.scores = made.scores[made.scores["method"] == "good"]
+    table = imputation_table(made)
+    assert table["gene_mean"].isna().all()
+    assert table["beats_gene_mean"].isna().all()
+
+
+def test_nothing_masked_is_an_empty_table(tmp_path):
+    made = material()
+    made.scores = made.scores[made.scores["method"] == "other"]
+    assert imputation_table(made).empty
+    made.scores = made.scores.assign(task="clustering")
+    assert list(imputation_table(made).columns) == COLUMNS
+    view = SimpleNamespace(material=made, k=lambda dataset: "truth")
+    assert list(figure.draw(view)) == []
+
+
+def test_the_figure_and_the_page(tmp_path):
+    made = material()
+    view = SimpleNamespace(material=made, k=lambda dataset: "truth")
+    with house_style():
+        (drawing,) = figure.draw(view)
+        save(drawing, tmp_path)
+    assert drawing.name == "imputation"
+    data = pd.read_csv(tmp_path / "imputation.csv")
+    assert len(data) == 2 * 3 * len(ERRORS)
+    svg = (tmp_path / "imputation.svg").read_text()
+    for words in ("neighbour_mean", "1 failed", "median L1", "b-mask-0.1"):
+        assert words in svg
+    write_csv(tmp_path / "table.csv", imputation_table(made))
+    empty = {key: [] for key in ("ranking", "runs", "cost", "markers", "deg", "datasets")}
+    page = page_tables({**empty, "imputation": read_rows(tmp_path / "table.csv")})["imputation"]
+    assert page.filters["metric"] == list(BEST)
+    first = [cell.text for cell in page.rows[0][1]]
+    assert first[3:7] == ["lower", "1", "good", "0.210"]
+    assert first[10:12] == ["yes", "yes"]
