@@ -134,6 +134,7 @@ def test_killed_in_the_middle_then_the_same_in_the_end(finished, workflow):
     assert_frame_equal(expected, scores(results), check_exact=True)
     assert not list(results.rglob("*.partial*"))
     assert not list(results.rglob(".work"))
+    assert not list(results.rglob(".checkpoint"))
 
 
 def test_the_canary_sings_and_a_cheat_is_caught(workflow):
