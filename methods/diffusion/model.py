@@ -44,7 +44,9 @@ def fit(data: Data, params: Params, job: Job) -> Result:
     """Diffuse the counts, and the components to cluster, over the graph of cells."""
     components = standard_components(data.counts, params.n_genes, params.n_components)
     walk = alpha_decay(components, params.n_neighbors, params.decay)
-    result = kmeans_result(diffuse(walk, components, params.steps), job, params.n_starts)
+    result = kmeans_result(
+        diffuse(walk, components, params.steps), job, params.k_rule, params.n_starts
+    )
     if job.impute:
         result.imputed = imputed_counts(data.counts, walk, params.steps)
     return result

@@ -14,7 +14,7 @@ from methods.shared.row_blocks import RowBlocks
 def fit(data: Data, params: Params, job: Job) -> Result:
     """Average log(1 + count) over all cells; cluster the components of the counts."""
     components = standard_components(data.counts, params.n_genes, params.n_components)
-    result = kmeans_result(components, job, params.n_starts)
+    result = kmeans_result(components, job, params.k_rule, params.n_starts)
     if job.impute:
         mean = np.asarray(log1p(data.counts).mean(axis=0, dtype=np.float64))
         imputed = np.expm1(mean).reshape(1, -1)

@@ -20,7 +20,7 @@ def fit(data: Data, params: Params, job: Job) -> Result:
         raise ValueError("counts: one cell has no neighbour; give at least two")
     neighbours, _ = feature_knn(components, params.n_neighbors)
     around = average(adjacency(neighbours))
-    result = kmeans_result(around @ components, job, params.n_starts)
+    result = kmeans_result(around @ components, job, params.k_rule, params.n_starts)
     if job.impute:
         logged = log1p(data.counts)
 

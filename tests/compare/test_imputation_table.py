@@ -102,7 +102,9 @@ def test_the_figure_and_the_page(tmp_path):
     for words in ("neighbour_mean", "1 failed", "median L1", "b-mask-0.1"):
         assert words in svg
     write_csv(tmp_path / "table.csv", imputation_table(made))
-    empty = {key: [] for key in ("ranking", "runs", "cost", "markers", "deg", "datasets")}
+    empty = {
+        key: [] for key in ("ranking", "runs", "clusters", "cost", "markers", "deg", "datasets")
+    }
     page = page_tables({**empty, "imputation": read_rows(tmp_path / "table.csv")})["imputation"]
     assert page.filters["metric"] == list(BEST)
     first = [cell.text for cell in page.rows[0][1]]
