@@ -25,7 +25,8 @@ def expression(counts: sp.csr_matrix, min_spots: int, n_genes: int) -> sp.csr_ma
     counts
         Raw counts, spots x genes.
     min_spots
-        Spots a gene must be seen in, but no more than a fifth of all spots.
+        Spots a gene must be seen in, but no more than a fifth of all spots and half of those
+        that the commonest gene is seen in: small and sparse tissues keep genes.
     n_genes
         Variable genes (seurat_v3); all where there are fewer.
 
@@ -33,14 +34,12 @@ def expression(counts: sp.csr_matrix, min_spots: int, n_genes: int) -> sp.csr_ma
     -------
     Not logarithmic, not centred, at most 10; as sparse as the counts.
     """
-    least = max(1, min(min_spots, int(np.ceil(SHARE * counts.shape[0]))))
-    seen = np.flatnonzero(np.bincount(counts.indices[counts.data > 0], minlength=counts.shape[1])
-                          >= least)  # fmt: skip
-    if not seen.size:
-        raise ValueError(
-            f"min_spots: no gene has counts in {least} spots or more; lower min_spots, or look "
-            "for empty counts"
-        )
+    n, genes = counts.shape
+    spots = np.bincount(counts.indices[counts.data > 0], minlength=genes)
+    if not spots.any():
+        raise ValueError("counts: every entry is zero; Spatial-MGCN needs an expressed gene")
+    least = np.ceil(min(min_spots, SHARE * n, spots.max() / 2))
+    seen = np.flatnonzero(spots >= least)
     counts = take_genes(counts, seen)
     chosen = take_genes(counts, seurat_v3(counts, n_genes))
     return unit_deviation(scale_to_total(chosen, 1e4)[0], clip=10.0)

@@ -155,7 +155,7 @@ def test_fewer_genes_than_variable_ones_are_all_used():
 
 def test_counts_of_zero_are_named():
     data, _ = tissue()
-    with pytest.raises(ValueError, match="min_spots"):
+    with pytest.raises(ValueError, match="counts"):
         run("spatial_mgcn", dataclasses.replace(data, counts=data.counts * 0), Job(0, 3), **SMALL)
 
 
