@@ -54,6 +54,8 @@ def prepare(data: Data, params: Params) -> Inputs:
 class Model:
     """One network on one tissue."""
 
+    CHANGES = ("network", "before")
+
     def __init__(self, inputs: Inputs, params: Params, job: Job) -> None:
         device = job.device
         self.params = params
@@ -113,7 +115,7 @@ def fit(data: Data, params: Params, job: Job) -> Result:
         found.clusters = majority_vote(found.clusters, coordinates, params.refine, pitch)
         return found
 
-    training = Training(job, params.epochs, lambda: head().clusters)
+    training = Training(job, params.epochs, lambda: head().clusters, model)
     training.run(model.optimiser(), model.step, params.epochs)
     final = head()
     assert final.embedding is not None

@@ -19,6 +19,7 @@ from methods.shared.refine import majority_vote
 from methods.shared.zinb import EPS, LOG_MU_RANGE, THETA_RANGE, ZinbTarget, zinb_heads
 from methods.spatial_mgcn.model import Inputs, Model, prepare
 from methods.spatial_mgcn.network import Network, Views
+from tests.methods.test_checkpoint import go_on_from_everywhere
 from tests.methods.toys import params, run, tissue
 
 SMALL = {"epochs": 8, "kmeans_starts": 3}
@@ -295,6 +296,13 @@ def test_released_embeds_before_the_last_update():
     assert params("spatial_mgcn").epochs == 200
     released = params("spatial_mgcn", "released")
     assert (released.epochs, released.loops, released.embedding) == (201, 2, "before")
+
+
+@pytest.mark.parametrize("variant", ["described", "released"])
+def test_a_killed_run_ends_with_the_same_bytes(variant):
+    """Going on after a kill, from every epoch."""
+    changes = {"epochs": 4, "kmeans_starts": 3}
+    assert go_on_from_everywhere("spatial_mgcn", variant, tissue()[0], **changes) == 4
 
 
 def test_mixture_head():
