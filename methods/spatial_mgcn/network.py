@@ -100,6 +100,6 @@ class Network(nn.Module):
     def decode(self, z: Tensor) -> Tensor:
         """Return the decoder's trunk, standardised over all spots, spots x 128."""
         x = torch.addmm(self.trunk_bias, z, self.trunk)
-        variance, mean = torch.var_mean(x, dim=0, correction=0)
-        x = (x - mean) * (self.batch_scale * torch.rsqrt(variance + BATCH_EPS)) + self.batch_shift
-        return torch.relu_(x)
+        x = x - x.mean(dim=0)
+        deviation = torch.sqrt(x.square().mean(dim=0) + BATCH_EPS)  # far faster than torch.var
+        return torch.relu_(x * (self.batch_scale / deviation) + self.batch_shift)
