@@ -111,7 +111,7 @@ def fit(data: Data, params: Params, job: Job) -> Result:
 
     def head() -> Result:
         cluster = kmeans_result if params.head == "kmeans" else mixture_result
-        found = cluster(model.embedding(), job, params.kmeans_starts)
+        found = cluster(model.embedding(), job, params.k_rule, params.kmeans_starts)
         found.clusters = majority_vote(found.clusters, coordinates, params.refine, pitch)
         return found
 

@@ -19,7 +19,7 @@ from methods.shared.refine import majority_vote
 from methods.shared.zinb import EPS, LOG_MU_RANGE, THETA_RANGE, ZinbTarget, zinb_heads
 from methods.spatial_mgcn.model import Inputs, Model, prepare
 from methods.spatial_mgcn.network import Network, Views
-from tests.methods.test_checkpoint import go_on_from_everywhere
+from tests.methods.test_state import go_on_from_everywhere
 from tests.methods.toys import params, run, tissue
 
 SMALL = {"epochs": 8, "kmeans_starts": 3}
