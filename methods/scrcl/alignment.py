@@ -16,7 +16,7 @@ import scipy.sparse as sp
 import torch
 from torch import Tensor
 
-from methods.shared.blocks import row_blocks
+from methods.shared.blocks import cache_blocks
 from methods.shared.tiled import TiledMatrix
 
 GUARD = 1e-12  # on the divergence of an average pair: 0/0 where all embeddings coincide
@@ -53,7 +53,7 @@ class View(NamedTuple):
         """Normalise rows and take both softmaxes; nothing is taken off yet."""
         e, p = torch.empty_like(x), torch.empty_like(x)
         length, mass = x.new_empty(len(x), 1), x.new_empty(len(x))
-        for b in row_blocks(x):
+        for b in cache_blocks(x):
             length[b] = torch.linalg.vector_norm(x[b], dim=1, keepdim=True).clamp_min(1e-12)
             torch.div(x[b], length[b], out=e[b])
             logits = e[b] / temperature
@@ -68,7 +68,7 @@ def _dot(a: Tensor, b: Tensor) -> Tensor:
 
 def _take_off_mean(a: Tensor, b: Tensor) -> Tensor:
     """Take the mean row of both off both, in place, and return it."""
-    mean = sum(x[s].sum(dim=0).double() for x in (a, b) for s in row_blocks(a))
+    mean = sum(x[s].sum(dim=0).double() for x in (a, b) for s in cache_blocks(a))
     row = (torch.as_tensor(mean) / (2 * len(a))).to(a.dtype)
     a.sub_(row)
     b.sub_(row)
@@ -78,7 +78,7 @@ def _take_off_mean(a: Tensor, b: Tensor) -> Tensor:
 def _total(x: Tensor, weight: Tensor | None = None) -> Tensor:
     """Sum rows, weighted, over blocks in double precision."""
     total = torch.zeros(x.shape[1], dtype=torch.float64, device=x.device)
-    for b in row_blocks(x):
+    for b in cache_blocks(x):
         total += x[b].sum(dim=0) if weight is None else weight[b].to(x.dtype) @ x[b]
     return total.to(x.dtype)
 
@@ -98,7 +98,7 @@ def _contrast(one: View, two: View, graph: CellGraph, t: float) -> tuple[Tensor,
     around_e, around_p = graph.edges @ two.e, graph.edges @ two.p
     sum_e, sum_p = _total(two.e), _total(two.p)
     u, v, own, cross, every = (graph.degree.new_empty(n) for _ in range(5))
-    for b in row_blocks(one.e):
+    for b in cache_blocks(one.e):
         e, p = one.e[b], one.p[b]
         u[b], v[b] = _dot(p, e), _dot(two.p[b], two.e[b])
         own[b] = _dot(p - two.p[b], e - two.e[b])
@@ -144,7 +144,7 @@ def _weights(pairs: _Pairs, one: View, two: View, graph: CellGraph, weight: floa
 def _distribution(one: View, two: View, p_mean: Tensor, t: float) -> tuple[Tensor, Tensor]:
     """Return for each view sum p . (e1 - e2) by row; the loss follows from them."""
     first, second = (one.share.new_empty(len(one.e), dtype=torch.float64) for _ in range(2))
-    for b in row_blocks(one.e):
+    for b in cache_blocks(one.e):
         gap = one.e[b] - two.e[b]
         common = (gap @ p_mean).double()
         first[b] = _dot(one.p[b], gap) + common
@@ -201,7 +201,7 @@ def _gradient(
         offset = share * (share * dot).sum() + half * dot
         sides.append(((share + half).to(dtype)[:, None], offset.to(dtype)[:, None]))
     (w1, off1), (w2, off2) = sides
-    for b in row_blocks(one.e):
+    for b in cache_blocks(one.e):
         e1, e2, p1, p2 = one.e[b], two.e[b], one.p[b], two.p[b]
         gap = e1 - e2
         own, near, far = w.own[b], w.near[b], w.far[b]

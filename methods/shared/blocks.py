@@ -10,7 +10,7 @@ CACHE_ROWS = 64  # of 1,500 single-precision entries: a few such arrays fit a co
 DEVICE_ROWS = 8192
 
 
-def row_blocks(x: Tensor) -> Iterator[slice]:
+def cache_blocks(x: Tensor) -> Iterator[slice]:
     """
     Cut rows so that a chain of steps finds its block in the cache, or fills an accelerator.
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import leaky_relu_
 
-from methods.shared.blocks import row_blocks
+from methods.shared.blocks import cache_blocks
 
 LEVELS = 2**16
 
@@ -44,7 +44,7 @@ def draw_mask(shape: tuple[int, int], rate: float, generator: torch.Generator) -
 class _Activation(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, bias: Tensor, slope: float, mask: Mask | None) -> Tensor:
-        for b in row_blocks(x):
+        for b in cache_blocks(x):
             leaky_relu_(x[b].add_(bias), slope)
             if mask is not None:
                 x[b].mul_(mask.keep[b]).mul_(mask.scale)
@@ -57,7 +57,7 @@ class _Activation(torch.autograd.Function):
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, Tensor, None, None]:
         (y,) = ctx.saved_tensors
         grad, by_bias = torch.empty_like(y), torch.zeros_like(y[0])
-        for b in row_blocks(y):
+        for b in cache_blocks(y):
             part = torch.ops.aten.leaky_relu_backward(grads[0][b], y[b], ctx.slope, True)
             if ctx.mask is not None:
                 part.mul_(ctx.mask.keep[b]).mul_(ctx.mask.scale)
@@ -90,7 +90,7 @@ class _DroppedProduct(torch.autograd.Function):
         ctx.save_for_backward(x, weight)
         ctx.mask = mask
         out = x.new_empty(len(x), weight.shape[1])
-        for b in row_blocks(x):
+        for b in cache_blocks(x):
             torch.mm(x[b] * mask.keep[b], weight, out=out[b])
         return out.mul_(mask.scale)
 
@@ -99,7 +99,7 @@ class _DroppedProduct(torch.autograd.Function):
         x, weight = ctx.saved_tensors
         keep, grad = ctx.mask.keep, grads[0] * ctx.mask.scale
         by_x, by_weight = torch.empty_like(x), torch.zeros_like(weight.T)
-        for b in row_blocks(x):
+        for b in cache_blocks(x):
             torch.mm(grad[b], weight.T, out=by_x[b]).mul_(keep[b])
             by_weight.addmm_(grad[b].T, x[b] * keep[b])
         return by_x, by_weight.T, None
