@@ -17,16 +17,18 @@ TRAINED = [(name, v) for name in ("sctag", "scrcl", "scgnn") for v in card(name)
 IMPUTING = [(name, "described") for name in ("gene_mean", "neighbour_mean", "diffusion")]
 GENES = 1000
 FEW = 5001  # the least that must do without dense arrays
+ALLOCATION = {"MALLOC_MMAP_THRESHOLD_": "1000000"}  # large arrays go when they are freed
 SETTINGS = {
     "epochs": 1, "cluster_epochs": 1, "graph_epochs": 1, "iterations": 1, "n_genes": GENES,
     "width": 300, "kmeans_starts": 1,
 }  # fmt: skip
 
 CHILD = """
-import json, sys
+import ctypes, gc, json, sys
 from pathlib import Path
 
 import scipy.sparse as sp
+import sklearn.cluster, sklearn.neighbors  # some methods load them for many cells only
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
@@ -61,9 +63,9 @@ class Dense:
 
         setattr(kind, name, made)
 
-def peak():
+def memory(field):
     lines = Path("/proc/self/status").read_text().splitlines()
-    return int(next(line for line in lines if line.startswith("VmHWM:")).split()[1]) / 1024
+    return int(next(line for line in lines if line.startswith(field)).split()[1]) / 1024
 
 def wide(data, times):
     # the same entries among more genes
@@ -84,21 +86,24 @@ def fit(n):
     for block in run(name, data, job, variant, **settings).imputed or ():
         dense.size = max(dense.size, block.size)
 
-fit(200)
-idle = peak()
+fit(200)  # loads the other libraries and their work space
+gc.collect()
+ctypes.CDLL(None).malloc_trim(0)  # what is free would hide a part of the small run alone
+idle = memory("VmRSS:")
 largest.size = dense.size = 0
 with largest:
     fit(cells)
-print(json.dumps({"grown_mb": peak() - idle, "tensor": largest.size, "dense": dense.size}))
+grown = memory("VmHWM:") - idle
+print(json.dumps({"grown_mb": grown, "tensor": largest.size, "dense": dense.size}))
 """
 
 
 def measured(name: str, variant: str, cells: int, times: int = 1, **changes: object) -> dict:
-    """Run in a fresh process; memory counts above a run of 200 cells, in MiB."""
+    """Run in a fresh process; memory counts above the process idle after 200 cells, in MiB."""
     job = json.dumps([name, variant, cells, GENES, times, {**SETTINGS, **changes}])
     done = subprocess.run(
         [sys.executable, "-W", "ignore", "-c", CHILD, job], cwd=REPOSITORY, text=True, check=True,
-        env={**os.environ, "OMP_NUM_THREADS": "1"}, stdout=subprocess.PIPE,
+        env={**os.environ, **ALLOCATION, "OMP_NUM_THREADS": "1"}, stdout=subprocess.PIPE,
     )  # fmt: skip
     found: dict = json.loads(done.stdout.splitlines()[-1])
     print(name, variant, cells, times, found)
