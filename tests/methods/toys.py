@@ -80,3 +80,33 @@ def same_gradients(ours: torch.Tensor, theirs: torch.Tensor, inputs: list[torch.
     torch.testing.assert_close(ours, theirs)
     for a, b in zip(first, second, strict=True):
         torch.testing.assert_close(a, b)
+
+
+AWKWARD_TISSUES = [
+    "fewer spots than neighbours", "empty spots and genes", "identical spots", "spots on a line",
+    "pairs of spots at one place", "isolated spots", "two far pieces", "one spot",
+]  # fmt: skip
+
+
+def awkward_tissue(kind: str) -> Data:
+    """Return a tissue that is hard to build a graph on."""
+    data, _ = tissue()
+    counts, position = data.counts.toarray(), data.coordinates
+    if kind == "fewer spots than neighbours":
+        counts, position = counts[:5], position[:5]
+    elif kind == "empty spots and genes":
+        counts[:5], counts[:, 7:11] = 0, 0
+    elif kind == "identical spots":
+        counts[:], position = counts[:1], position * 0
+    elif kind == "spots on a line":
+        position = position * [1.0, 0.0]
+    elif kind == "pairs of spots at one place":
+        position = np.repeat(position[::2], 2, axis=0)
+    elif kind == "isolated spots":
+        position = position + np.outer(np.arange(len(position)) < 3, [1e5, 2e5])
+        position[:3] *= np.array([[1.0], [2.0], [3.0]])
+    elif kind == "two far pieces":
+        position = position + np.where(np.arange(len(position)) < 40, 0, 1e6)[:, None]
+    elif kind == "one spot":
+        counts, position = counts[:1], position[:1]
+    return Data(sp.csr_matrix(counts), data.genes[: counts.shape[1]], position, data.pitch)
