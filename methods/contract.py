@@ -30,7 +30,8 @@ class Data:
     pitch
         Median distance to the nearest neighbour, in the unit of ``coordinates``.
     image
-        Histology, height x width x 3, uint8; None unless the card needs an image.
+        Histology, height x width x 3, uint8; None unless the card needs or uses an image, and
+        where it uses one None on data without.
     scale
         Image pixels per unit of ``coordinates``: ``pixel = coordinates * scale`` (x, y).
     batch

@@ -98,7 +98,7 @@ def read_input(job: dict[str, Any]) -> tuple[Data, list[str]]:
     adata = anndata.read_h5ad(job["input"])
     facts = adata.uns.get("blindfold", {})
     wants_place = "coordinates" in job["needs"] and "spatial" in adata.obsm
-    wants_image = "image" in job["needs"]
+    wants_image = "image" in job["needs"] and Path(job["image"]).exists()
     batch = adata.obs["batch"].astype("category").cat.codes if "batch" in adata.obs else None
     data = Data(
         counts=sp.csr_matrix(adata.X, dtype=np.float32),

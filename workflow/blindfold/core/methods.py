@@ -69,7 +69,7 @@ class MethodCard(Strict):
     tasks: list[Literal["clustering", "imputation", "integration"]] = Field(min_length=1)
     modalities: list[Modality] = Field(min_length=1)
     needs: list[Literal["coordinates", "image", "counts"]] = []
-    uses: list[Literal["coordinates"]] = Field(
+    uses: list[Literal["coordinates", "image"]] = Field(
         [], description="given where the dataset has them; the method runs without as well"
     )
     environment: str

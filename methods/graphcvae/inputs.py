@@ -1,0 +1,112 @@
+"""From counts, positions and image to features and graphs."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+import scipy.sparse as sp
+
+from methods.contract import Data
+from methods.shared.graph import average, normalise, symmetrise
+from methods.shared.hvg import seurat_v3
+from methods.shared.image import components, histology_features
+from methods.shared.preprocess import log1p, scale_to_total, take_genes, unit_deviation
+
+from .augment import profiles, similarity
+
+IMAGE_COMPONENTS = 50
+
+
+class Inputs(NamedTuple):
+    """What the network sees."""
+
+    features: sp.csr_matrix  # spots x genes, float32
+    propagation: sp.csr_matrix  # spots x spots
+    readout: sp.csr_matrix | None  # averages over each spot and its neighbours; None: identity
+    notes: dict[str, Any]
+
+
+def expression(counts: sp.csr_matrix, n_genes: int) -> sp.csr_matrix:
+    """Choose genes on augmented counts, normalise, log and scale without centring."""
+    chosen = seurat_v3(counts, n_genes)
+    logged = log1p(scale_to_total(counts, 1e4)[0])
+    return unit_deviation(take_genes(logged, chosen), clip=10.0)
+
+
+def propagation(graph: sp.csr_matrix, kind: str) -> sp.csr_matrix:
+    """
+    Normalise a directed neighbour graph with loops.
+
+    Parameters
+    ----------
+    graph
+        K, 0/1, row i having ones at the neighbours of i.
+    kind
+        ``directed``: D^-1/2 (K + I)^T D^-1/2 with D the column sums, so that a spot averages over
+        those that chose it; ``symmetric``: the same with either direction kept.
+    """
+    if kind == "symmetric":
+        graph = symmetrise(graph)
+    looped = sp.csr_matrix(graph + sp.eye_array(graph.shape[0], dtype=np.float32, format="csr"))
+    if kind == "symmetric":
+        return normalise(looped)
+    scale = sp.diags_array(1 / np.sqrt(np.asarray(looped.sum(axis=0)).ravel()))
+    return sp.csr_matrix(scale @ looped.T @ scale).astype(np.float32)
+
+
+def morphology(data: Data) -> tuple[np.ndarray, int]:
+    """Return components of the image around every spot, and how many spots lie outside it."""
+    assert data.image is not None
+    assert data.coordinates is not None
+    seen = histology_features(data.image, data.coordinates, data.scale, data.pitch)
+    return components(seen.features, IMAGE_COMPONENTS), int((~seen.inside).sum())
+
+
+def edge_weights(
+    data: Data, candidates: sp.csr_matrix, use_image: bool, rng: np.random.Generator
+) -> tuple[np.ndarray, dict[str, Any]]:
+    """
+    Compare every spot with its candidates by expression and, where it is used, by the image.
+
+    Parameters
+    ----------
+    data
+        Counts, coordinates and perhaps an image.
+    candidates
+        Edges.
+    use_image
+        Whether the image, where there is one, counts.
+    rng
+        Source of the decomposition's start.
+
+    Returns
+    -------
+    Correlation of counts times cosine of the image, that not below 0, one value per edge; and
+    what is to be noted.
+    """
+    weights = similarity(profiles(data.counts, rng), candidates, centred=True)
+    if data.image is None or not use_image:
+        return weights, {"image": "none" if data.image is None else "not used"}
+    around, outside = morphology(data)
+    weights *= np.maximum(similarity(around, candidates, centred=False), 0.0)
+    return weights, {"image": "used", "spots_outside_image": outside}
+
+
+def check(data: Data) -> np.ndarray:
+    """Return the coordinates, or say what is missing."""
+    if data.coordinates is None:
+        raise ValueError("coordinates: none given; GraphCVAE runs on spatial data only")
+    if data.n_cells < 2:
+        raise ValueError("spots: 1 given; GraphCVAE normalises over spots and needs 2 or more")
+    if not data.counts.nnz:
+        raise ValueError("counts: every entry is zero; GraphCVAE needs an expressed gene")
+    return data.coordinates
+
+
+def readout(graph: sp.csr_matrix, kind: str) -> sp.csr_matrix | None:
+    """Average over each spot and its neighbours in either direction; None for the identity."""
+    if kind == "identity":
+        return None
+    loops = sp.eye_array(graph.shape[0], dtype=np.float32, format="csr")
+    return average(sp.csr_matrix(symmetrise(graph) + loops))

@@ -1,0 +1,148 @@
+"""GraphCVAE: variational autoencoder on residual graph convolutions, contrasted with a shuffle.
+
+Zhang et al., 2024, code ZhiWeiZhang0336/GraphCVAE.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn.functional import normalize
+
+from methods.contract import Data, Job, Params, Result
+from methods.shared.kmeans import check_clusters
+from methods.shared.partition import mixture_result
+from methods.shared.scores import leading_scores
+from methods.shared.sections import section_knn, section_vote
+from methods.shared.seeding import stream, torch_stream
+from methods.shared.tiled import TiledMatrix
+from methods.shared.train import Training, adam
+
+from .augment import augmented, best_neighbours
+from .inputs import Inputs, check, edge_weights, expression, propagation, readout
+from .losses import contrast, divergence, reconstruction_error
+from .network import Network, Posterior, Projected
+
+DROPOUT = 0.1
+
+
+def prepare(data: Data, params: Params, rng: np.random.Generator) -> Inputs:
+    """Augment and scale the counts, and build the graphs."""
+    place = (check(data), data.pitch, data.batch)
+    near = section_knn(place[0], params.n_candidates, *place[1:])
+    weights, notes = edge_weights(data, near, params.use_image, rng)
+    averaging = best_neighbours(near, weights, params.n_similar, params.drop_best)
+    counts = augmented(data.counts, averaging, params.own_weight, params.neighbour_weight)
+    graph = section_knn(place[0], params.n_neighbors, *place[1:])
+    return Inputs(
+        expression(counts, params.n_genes),
+        propagation(graph, params.graph),
+        readout(graph, params.readout),
+        {**notes, "spots_augmented": int(np.count_nonzero(np.diff(averaging.indptr)))},
+    )
+
+
+class Model:
+    """One network on one tissue, or on several sections at once."""
+
+    CHANGES = ("network", "shuffles", "noise", "masks")
+
+    def __init__(self, inputs: Inputs, params: Params, job: Job) -> None:
+        device = job.device
+        self.params, self.device = params, device
+        features = inputs.features
+        self.features = TiledMatrix(features, device)
+        square = float((features.data.astype(np.float64) ** 2).sum())
+        columns = np.asarray(features.sum(axis=0), dtype=np.float32).ravel()
+        self.totals = (square, torch.from_numpy(columns).to(device))
+        self.graph = TiledMatrix(inputs.propagation, device)
+        self.readout = None if inputs.readout is None else TiledMatrix(inputs.readout, device)
+        generator = torch_stream(job.seed, "weights")
+        self.network = Network(features.shape[1], params.width, generator).to(device)
+        self.shuffles = torch_stream(job.seed, "corruption")
+        self.noise = torch_stream(job.seed, "noise")
+        self.masks = torch_stream(job.seed, "dropout")
+
+    def sample(self, posterior: Posterior) -> Tensor:
+        """Draw from the posterior, spots x width."""
+        mean, logvar, _ = posterior
+        drawn = torch.randn(mean.shape, generator=self.noise).to(self.device)
+        return mean + (logvar / 2).exp() * drawn
+
+    def dropped(self, latent: Tensor) -> Tensor:
+        """Silence a tenth of the latent entries and scale up the rest."""
+        kept = torch.rand(latent.shape, generator=self.masks) >= DROPOUT
+        return latent * kept.to(self.device) / (1 - DROPOUT)
+
+    def summary(self, latent: Tensor) -> Tensor:
+        """Return each spot's summary: the unit vector of its latent, or of the mean around it."""
+        return normalize(latent if self.readout is None else self.readout @ latent, dim=1)
+
+    def corrupted(self, projected: Projected) -> Tensor:
+        """Sample the latent of the tissue with expression shuffled between spots."""
+        order = torch.randperm(len(projected.convolved), generator=self.shuffles).to(self.device)
+        convolved, shortcut = (part.index_select(0, order) for part in projected[:2])
+        return self.sample(self.network.encode(convolved, shortcut, self.graph))
+
+    def step(self, epoch: int) -> dict[str, Tensor]:
+        """Reconstruct, tell the tissue from its shuffle, and keep the posterior near normal."""
+        net, params = self.network, self.params
+        projected = net.project(self.features)
+        posterior = net.encode(projected.convolved, projected.shortcut, self.graph)
+        z = self.sample(posterior)
+        other = self.summary(self.corrupted(projected))
+        error = reconstruction_error(
+            self.dropped(z), projected.decoded, net.decoder, net.decoder_bias, self.totals
+        )
+        return {
+            "reconstruction": params.alpha * error,
+            "contrast": params.beta * contrast(net.agreement, z, self.summary(z), other),
+            "divergence": params.theta * divergence(posterior.mean, posterior.logvar),
+        }
+
+    def embedding(self) -> np.ndarray:
+        """Return the part of the output asked for, with the running statistics, spots x d."""
+        net = self.network
+        net.eval()
+        with torch.no_grad():
+            projected = net.project(self.features)
+            posterior = net.encode(projected.convolved, projected.shortcut, self.graph)
+        net.train()
+        kind = self.params.embedding
+        if kind == "reconstruction":
+            return self.decoded(posterior.mean)
+        chosen: Tensor = getattr(posterior, kind)
+        return chosen.cpu().numpy()
+
+    def decoded(self, mean: Tensor) -> np.ndarray:
+        """Rotate the reconstruction into as many dimensions as the latent has.
+
+        With L L^T = V V^T (Cholesky), Z V and Z L have the same distances between rows.
+        """
+        decoder = self.network.decoder.detach().cpu().double()
+        gram = decoder @ decoder.T
+        gram.diagonal().add_(1e-12 * gram.trace() / len(gram))
+        return (mean.cpu().double() @ torch.linalg.cholesky(gram)).numpy()
+
+
+def fit(data: Data, params: Params, job: Job) -> Result:
+    """Train, reduce the embedding to its principal components and fit the mixture."""
+    if job.n_clusters is not None:
+        check_clusters(job.n_clusters, data.n_cells)
+    inputs = prepare(data, params, stream(job.seed, "augmentation"))
+    model = Model(inputs, params, job)
+    assert data.coordinates is not None
+    place = (data.coordinates, params.refine, data.pitch, data.batch)
+
+    def head() -> Result:
+        scores = leading_scores(model.embedding(), params.n_components)
+        found = mixture_result(scores, job, params.kmeans_starts)
+        found.clusters = section_vote(found.clusters, *place)
+        return found
+
+    training = Training(job, params.epochs, lambda: head().clusters, model)
+    optimiser = adam(list(model.network.parameters()), params.learning_rate)
+    training.run(optimiser, model.step, params.epochs)
+    final = head()
+    return training.result(final.clusters, model.embedding(), {**final.notes, **inputs.notes})

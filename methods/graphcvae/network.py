@@ -1,0 +1,121 @@
+"""Residual graph encoder of a variational autoencoder, linear decoder, bilinear discriminator."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import elu
+
+from methods.shared.layers import glorot
+from methods.shared.product import product
+from methods.shared.tiled import TiledMatrix
+
+WIDTHS = (128, 256, 512)
+
+
+def uniform(*shape: int, fan_in: int, generator: torch.Generator) -> nn.Parameter:
+    """Draw as torch's linear layers do, from -1 to 1 over the root of the fan-in."""
+    return nn.Parameter((2 * torch.rand(shape, generator=generator) - 1) / fan_in**0.5)
+
+
+class Shortcut(nn.Module):
+    """
+    Affine map with weights in x out, initialised as torch's linear layer.
+
+    Parameters
+    ----------
+    n_in, n_out
+        Widths.
+    generator
+        Draws the weights.
+    """
+
+    def __init__(self, n_in: int, n_out: int, generator: torch.Generator) -> None:
+        super().__init__()
+        self.weight = uniform(n_in, n_out, fan_in=n_in, generator=generator)
+        self.bias = uniform(n_out, fan_in=n_in, generator=generator)
+
+
+class Posterior(NamedTuple):
+    """What the encoder leaves."""
+
+    mean: Tensor  # spots x width
+    logvar: Tensor  # spots x width
+    hidden: Tensor  # spots x 512
+
+
+class Projected(NamedTuple):
+    """Expression times every weight matrix that is as tall as there are genes."""
+
+    convolved: Tensor  # spots x 128, before the graph
+    shortcut: Tensor  # spots x 128, without bias
+    decoded: Tensor  # spots x width, against the decoder's rows
+
+
+class Network(nn.Module):
+    """
+    All weights.
+
+    The graph convolutions have no bias: the batch normalisation behind each takes it off again.
+
+    Parameters
+    ----------
+    n_genes, width
+        Of input and latent.
+    generator
+        Draws the weights.
+    """
+
+    def __init__(self, n_genes: int, width: int, generator: torch.Generator) -> None:
+        super().__init__()
+        sizes = list(zip((n_genes, *WIDTHS), WIDTHS, strict=False))
+        self.convolutions = nn.ParameterList([glorot(*s, generator=generator) for s in sizes])
+        self.shortcuts = nn.ModuleList([Shortcut(*s, generator) for s in sizes])
+        self.norms = nn.ModuleList([nn.BatchNorm1d(size) for size in WIDTHS])
+        heads = [glorot(WIDTHS[-1], width, generator=generator) for _ in range(2)]
+        self.heads = nn.Parameter(torch.cat([head.data for head in heads], dim=1))
+        self.head_norm = nn.BatchNorm1d(2 * width)
+        self.decoder = uniform(width, n_genes, fan_in=width, generator=generator)
+        self.decoder_bias = uniform(n_genes, fan_in=width, generator=generator)
+        fans = (width * width, width)  # as torch counts them for a 1 x d x d bilinear form
+        self.bilinear = glorot(width, width, generator=generator, scale=fans)
+        self.bias = nn.Parameter(torch.zeros(()))
+
+    def project(self, features: TiledMatrix) -> Projected:
+        """Multiply expression by the three wide weight matrices at once."""
+        first, shortcut = self.convolutions[0], self.shortcuts[0].weight
+        widths = [WIDTHS[0], WIDTHS[0], len(self.decoder)]
+        joined = features @ torch.cat([first, shortcut, self.decoder.T], dim=1)
+        return Projected(*joined.split(widths, dim=1))
+
+    def encode(self, convolved: Tensor, shortcut: Tensor, graph: TiledMatrix) -> Posterior:
+        """
+        Encode spots from their projected expression.
+
+        Parameters
+        ----------
+        convolved, shortcut
+            Of `Projected`, spots x 128; permuted for the corrupted pass.
+        graph
+            Propagation.
+
+        Notes
+        -----
+        The third shortcut starts from the second one, before its activation; both are linear in
+        the first layer's output, so their product is applied to that at half the cost.
+        """
+        one, two, three = self.shortcuts
+        h = elu(self.norms[0](graph @ convolved) + (shortcut + one.bias))
+        second = product(h, two.weight) + two.bias
+        third = product(h, two.weight @ three.weight) + (two.bias @ three.weight + three.bias)
+        h = elu(self.norms[1](product(graph @ h, self.convolutions[1])) + second)
+        h = elu(self.norms[2](product(graph @ h, self.convolutions[2])) + third)
+        both = self.head_norm(graph @ product(h, self.heads))
+        mean, logvar = both.chunk(2, dim=1)
+        return Posterior(mean, logvar, h)
+
+    def agreement(self, latent: Tensor, summary: Tensor) -> Tensor:
+        """Return the discriminator's logit of every spot, h Q c + q."""
+        return torch.linalg.vecdot(latent @ self.bilinear, summary) + self.bias
