@@ -42,7 +42,7 @@ def profiles(counts: sp.csr_matrix, rng: np.random.Generator) -> np.ndarray | sp
 
 
 def _dense(rows: np.ndarray | sp.csr_matrix) -> np.ndarray:
-    return np.asarray(rows.toarray() if sp.issparse(rows) else rows, dtype=np.float64)
+    return np.asarray(rows if isinstance(rows, np.ndarray) else rows.toarray(), dtype=np.float64)
 
 
 def similarity(

@@ -20,22 +20,10 @@ def uniform(*shape: int, fan_in: int, generator: torch.Generator) -> nn.Paramete
     return nn.Parameter((2 * torch.rand(shape, generator=generator) - 1) / fan_in**0.5)
 
 
-class Shortcut(nn.Module):
-    """
-    Affine map with weights in x out, initialised as torch's linear layer.
-
-    Parameters
-    ----------
-    n_in, n_out
-        Widths.
-    generator
-        Draws the weights.
-    """
-
-    def __init__(self, n_in: int, n_out: int, generator: torch.Generator) -> None:
-        super().__init__()
-        self.weight = uniform(n_in, n_out, fan_in=n_in, generator=generator)
-        self.bias = uniform(n_out, fan_in=n_in, generator=generator)
+def affine(n_in: int, n_out: int, generator: torch.Generator) -> tuple[nn.Parameter, nn.Parameter]:
+    """Draw weights, in x out, and bias of an affine map."""
+    weight = uniform(n_in, n_out, fan_in=n_in, generator=generator)
+    return weight, uniform(n_out, fan_in=n_in, generator=generator)
 
 
 class Posterior(NamedTuple):
@@ -72,20 +60,21 @@ class Network(nn.Module):
         super().__init__()
         sizes = list(zip((n_genes, *WIDTHS), WIDTHS, strict=False))
         self.convolutions = nn.ParameterList([glorot(*s, generator=generator) for s in sizes])
-        self.shortcuts = nn.ModuleList([Shortcut(*s, generator) for s in sizes])
+        pairs = [affine(*s, generator) for s in sizes]
+        self.shortcuts = nn.ParameterList([weight for weight, _ in pairs])
+        self.biases = nn.ParameterList([bias for _, bias in pairs])
         self.norms = nn.ModuleList([nn.BatchNorm1d(size) for size in WIDTHS])
         heads = [glorot(WIDTHS[-1], width, generator=generator) for _ in range(2)]
         self.heads = nn.Parameter(torch.cat([head.data for head in heads], dim=1))
         self.head_norm = nn.BatchNorm1d(2 * width)
-        self.decoder = uniform(width, n_genes, fan_in=width, generator=generator)
-        self.decoder_bias = uniform(n_genes, fan_in=width, generator=generator)
+        self.decoder, self.decoder_bias = affine(width, n_genes, generator)
         fans = (width * width, width)  # as torch counts them for a 1 x d x d bilinear form
         self.bilinear = glorot(width, width, generator=generator, scale=fans)
         self.bias = nn.Parameter(torch.zeros(()))
 
     def project(self, features: TiledMatrix) -> Projected:
         """Multiply expression by the three wide weight matrices at once."""
-        first, shortcut = self.convolutions[0], self.shortcuts[0].weight
+        first, shortcut = self.convolutions[0], self.shortcuts[0]
         widths = [WIDTHS[0], WIDTHS[0], len(self.decoder)]
         joined = features @ torch.cat([first, shortcut, self.decoder.T], dim=1)
         return Projected(*joined.split(widths, dim=1))
@@ -106,10 +95,11 @@ class Network(nn.Module):
         The third shortcut starts from the second one, before its activation; both are linear in
         the first layer's output, so their product is applied to that at half the cost.
         """
-        one, two, three = self.shortcuts
-        h = elu(self.norms[0](graph @ convolved) + (shortcut + one.bias))
-        second = product(h, two.weight) + two.bias
-        third = product(h, two.weight @ three.weight) + (two.bias @ three.weight + three.bias)
+        _, two, three = self.shortcuts
+        bias = self.biases
+        h = elu(self.norms[0](graph @ convolved) + (shortcut + bias[0]))
+        second = product(h, two) + bias[1]
+        third = product(h, two @ three) + (bias[1] @ three + bias[2])
         h = elu(self.norms[1](product(graph @ h, self.convolutions[1])) + second)
         h = elu(self.norms[2](product(graph @ h, self.convolutions[2])) + third)
         both = self.head_norm(graph @ product(h, self.heads))

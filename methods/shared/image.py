@@ -113,7 +113,7 @@ def _placed(
             f"image: spots lie {size:.3g} pixels apart, too close to tell them; "
             "check the scale, or give a finer image"
         )
-    inside = ((centres >= 0) & (centres < rgb.shape[1::-1])).all(axis=1)
+    inside = np.all((centres >= 0) & (centres < rgb.shape[1::-1]), axis=1)
     if 2 * inside.sum() < len(inside):
         raise ValueError(
             f"image: {(~inside).sum()} of {len(inside)} spots lie outside its {rgb.shape[1]} x "

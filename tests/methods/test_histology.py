@@ -1,0 +1,251 @@
+"""Weight-free image features: formulas on small pictures, and pictures that are awkward."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from methods.shared import image as histology
+from methods.shared.image import as_rgb, components, histology_features, nuclear_density, reduced
+from methods.shared.scores import leading_scores
+from methods.shared.texture import (
+    STAINS,
+    binary_patterns,
+    cooccurrence,
+    gabor_energy,
+    levels,
+    otsu,
+    stains,
+)
+from tests.methods.toys import tissue
+
+PER_SCALE = 77
+
+
+def picture(data, scale: float = 0.2, seed: int = 0) -> np.ndarray:
+    """Left half pink and smooth, right half full of dark grains."""
+    rng = np.random.default_rng(seed)
+    size = np.ceil(data.coordinates.max(axis=0) * scale).astype(int) + 20
+    drawn = np.full((size[1], size[0], 3), (235, 180, 210)) + rng.normal(0, 4, (*size[::-1], 3))
+    grains = rng.random(size[::-1]) < 0.2
+    grains[:, : size[0] // 2] = False
+    drawn[grains] = (90, 50, 140)
+    return np.clip(drawn, 0, 255).astype(np.uint8)
+
+
+def test_stains_of_pure_dyes():
+    """White has no stain; a pixel that one dye alone colours has that dye alone."""
+    unit = STAINS / np.linalg.norm(STAINS, axis=1, keepdims=True)
+    rgb = 256 * np.exp(-1.2 * unit) - 1
+    np.testing.assert_allclose(stains(rgb[None])[0], 1.2 * np.eye(3), atol=1e-5)
+    np.testing.assert_allclose(stains(np.full((2, 2, 3), 255)), 0, atol=1e-6)
+
+
+def test_binary_patterns_of_simple_neighbourhoods():
+    """A flat patch has all points at least as bright, a peak none, an edge a half, a saddle P+1."""
+    flat = np.ones((7, 7))
+    assert (binary_patterns(flat, 8, 1.0) == 8).all()
+    assert (binary_patterns(flat, 16, 2.0) == 16).all()
+    peak = np.zeros((7, 7))
+    peak[3, 3] = 1
+    assert binary_patterns(peak, 8, 1.0)[3, 3] == 0
+    edge = np.tile((np.arange(9) > 3).astype(float), (9, 1))
+    assert binary_patterns(edge, 8, 1.0)[4, 4] == 5
+    saddle = np.where(np.add.outer(np.arange(9), np.arange(9)) % 2, 1.0, 0.0)
+    assert binary_patterns(saddle, 4, 1.0)[4, 4] == 4
+    crossed = np.ones((9, 9))
+    crossed[4, [3, 5]] = -1.0
+    assert binary_patterns(crossed, 8, 1.0)[4, 4] == 9
+
+
+@given(st.integers(0, 10**6))
+@settings(max_examples=10, deadline=None)
+def test_binary_patterns_do_not_feel_a_quarter_turn_or_brightness(seed):
+    grey = np.random.default_rng(seed).random((12, 12))
+    for points, radius in ((8, 1.0), (16, 2.0)):
+        codes = binary_patterns(grey, points, radius)
+        np.testing.assert_array_equal(binary_patterns(2 * grey + 1, points, radius), codes)
+        turned = binary_patterns(np.rot90(grey).copy(), points, radius)
+        np.testing.assert_array_equal(turned, np.rot90(codes))
+
+
+def test_gabor_answers_to_its_own_wave():
+    """Of 12 filters the one of the wave's length and direction answers most; flat gives little."""
+    y, x = np.indices((80, 80))
+    for number, (wavelength, angle) in enumerate(
+        (w, np.pi * o / 4) for w in (3, 6, 12) for o in range(4)
+    ):
+        wave = np.cos(2 * np.pi / wavelength * (np.cos(angle) * x + np.sin(angle) * y))
+        inner = gabor_energy(wave)[:, 30:50, 30:50].mean(axis=(1, 2))
+        assert inner.argmax() == number
+        assert inner.max() == pytest.approx(0.5, rel=0.05)
+    assert gabor_energy(np.ones((30, 30))).max() < 0.02
+
+
+def test_cooccurrence_by_hand():
+    """Flat: contrast 0, homogeneity 1, energy 1, correlation 1; stripes: by pairs counted."""
+    flat = np.full((1, 6, 6), 3)
+    np.testing.assert_allclose(cooccurrence(flat), [[0, 1, 1, 1]])
+    stripes = np.tile(np.arange(6) % 2, (1, 6, 1))
+    # three directions always meet the other level, one always the same
+    expected = [[3 / 4, (3 / 2 + 1) / 4, np.sqrt(1 / 2), (-3 + 1) / 4]]
+    np.testing.assert_allclose(cooccurrence(stripes), expected)
+
+
+def test_otsu_splits_two_heaps():
+    histogram = np.zeros(100, dtype=int)
+    histogram[[10, 11, 12]], histogram[[70, 71]] = 50, 20
+    assert 12 < otsu(histogram) <= 70
+    assert otsu(np.eye(1, 100, 5, dtype=int)[0]) == 1
+
+
+def test_levels_cover_every_density():
+    np.testing.assert_array_equal(levels(np.array([-1.0, 0, 0.25, 1.99, 9])), [0, 0, 1, 7, 7])
+
+
+def test_features_separate_textures_and_are_finite():
+    data, _ = tissue(12)
+    found = histology_features(picture(data), data.coordinates, 0.2, data.pitch)
+    assert found.inside.all()
+    assert found.features.shape == (144, 3 * PER_SCALE)
+    assert np.isfinite(found.features).all()
+    right = data.coordinates[:, 0] > data.coordinates[:, 0].mean()
+    nuclei = found.features[:, 30 + 14]
+    assert nuclei[right & (nuclei > 0)].mean() > 5 * max(nuclei[~right].mean(), 1e-3)
+    scores = components(found.features, 50)
+    unit = scores / np.linalg.norm(scores, axis=1, keepdims=True)
+    far = np.abs(data.coordinates[:, 0] - np.median(data.coordinates[:, 0])) > 300
+    alike = unit[far & right] @ unit[far & right].T
+    unlike = unit[far & right] @ unit[far & ~right].T
+    assert alike.mean() > unlike.mean() + 0.4
+
+
+@pytest.mark.parametrize("tile", [37, 100, 5000])
+def test_tiles_change_nothing(tile):
+    """The same features, to rounding, however the image is cut."""
+    data, _ = tissue(8)
+    image = picture(data)
+    whole = histology_features(image, data.coordinates, 0.2, data.pitch).features
+    cut = histology_features(image, data.coordinates, 0.2, data.pitch, tile=tile).features
+    np.testing.assert_allclose(cut, whole, atol=1e-5)
+
+
+def test_same_bytes_again_and_in_any_order_of_spots():
+    data, _ = tissue(8)
+    image = picture(data)
+    order = np.random.default_rng(0).permutation(64)
+    first, again = (
+        histology_features(image, data.coordinates, 0.2, 100.0).features for _ in range(2)
+    )
+    assert first.tobytes() == again.tobytes()
+    mixed = histology_features(image, data.coordinates[order], 0.2, 100.0).features
+    np.testing.assert_array_equal(mixed, first[order])
+
+
+def test_a_finer_copy_gives_about_the_same_features():
+    """A pyramid level twice as fine is reduced to the same size."""
+    data, _ = tissue(6)
+    image = picture(data, 0.4)
+    fine = np.repeat(np.repeat(image, 2, axis=0), 2, axis=1)
+    coarse = histology_features(image, data.coordinates, 0.4, 100.0).features
+    twice = histology_features(fine, data.coordinates, 0.8, 100.0).features
+    np.testing.assert_allclose(twice, coarse, atol=1e-5)
+    np.testing.assert_array_equal(reduced(fine, 2), image)
+    assert reduced(fine[:-1, :-3], 2).shape == (image.shape[0], image.shape[1] - 1, 3)
+
+
+def test_grey_rgba_and_float_images():
+    grey = np.arange(20, dtype=np.uint8).reshape(4, 5)
+    assert as_rgb(grey).shape == (4, 5, 3)
+    np.testing.assert_array_equal(as_rgb(grey[:, :, None]), as_rgb(grey))
+    clear = np.zeros((2, 2, 4), dtype=np.uint8)
+    assert (as_rgb(clear) == 255).all()
+    clear[..., 3] = 255
+    assert (as_rgb(clear) == 0).all()
+    np.testing.assert_array_equal(as_rgb(np.full((2, 2), 0.2)), np.full((2, 2, 3), 51))
+    np.testing.assert_array_equal(
+        as_rgb(np.full((2, 2), 65535, np.uint16)), np.full((2, 2, 3), 255)
+    )
+    for wrong in (np.zeros(4), np.zeros((2, 2, 2)), np.zeros((0, 2, 3)), np.full((2, 2), 7.0),
+                  np.zeros((2, 2), dtype=int)):  # fmt: skip
+        with pytest.raises(ValueError, match="image"):
+            as_rgb(wrong)
+
+
+@pytest.mark.parametrize("scale", [None, 0.0, -1.0, float("nan")])
+def test_a_scale_that_is_none_is_named(scale):
+    data, _ = tissue(6)
+    with pytest.raises(ValueError, match="scale"):
+        histology_features(picture(data), data.coordinates, scale, 100.0)
+
+
+def test_a_wrong_scale_is_named():
+    """Ten times too large: spots outside; a hundred times too small: spots in each other."""
+    data, _ = tissue(8)
+    with pytest.raises(ValueError, match=r"of 64 spots lie outside its .* check the scale"):
+        histology_features(picture(data), data.coordinates, 2.0, 100.0)
+    with pytest.raises(ValueError, match="pixels apart"):
+        histology_features(picture(data), data.coordinates, 0.002, 100.0)
+
+
+def test_spots_outside_the_image_have_no_features():
+    """An image smaller than the tissue: what lies outside counts as the mean."""
+    data, _ = tissue(8)
+    image = picture(data)
+    image = image[: int(0.7 * len(image))]
+    found = histology_features(image, data.coordinates, 0.2, 100.0)
+    assert 0 < (~found.inside).sum() < 32
+    assert np.isnan(found.features[~found.inside]).all()
+    assert np.isfinite(found.features[found.inside]).all()
+    scores = components(found.features, 50)
+    assert (scores[~found.inside] == 0).all()
+    assert np.isfinite(scores).all()
+
+
+def test_a_blank_image_says_nothing():
+    data, _ = tissue(6)
+    blank = np.full((200, 200, 3), 255, dtype=np.uint8)
+    found = histology_features(blank, data.coordinates, 0.2, 100.0)
+    assert np.isfinite(found.features).all()
+    np.testing.assert_allclose(components(found.features, 50), 0, atol=1e-9)
+    assert np.isfinite(nuclear_density(blank))
+
+
+def test_duplicate_and_single_positions():
+    data, _ = tissue(6)
+    places = np.repeat(data.coordinates[:3], 12, axis=0)
+    found = histology_features(picture(data), places, 0.2, 100.0).features
+    np.testing.assert_array_equal(found[0], found[5])
+    one = histology_features(picture(data), places[:1], 0.2, 100.0)
+    assert components(one.features, 50).shape == (1, 1)
+
+
+def test_components_are_centred_and_ordered():
+    rng = np.random.default_rng(0)
+    rows = rng.normal(size=(40, 4)) @ rng.normal(size=(4, 90))
+    scores = components(np.column_stack([rows, np.ones(40)]), 50)
+    assert scores.shape == (40, 4)
+    np.testing.assert_allclose(scores.mean(axis=0), 0, atol=1e-9)
+    assert (np.diff(scores.var(axis=0)) <= 0).all()
+    with pytest.raises(ValueError, match="no row is finite"):
+        components(np.full((3, 2), np.nan), 2)
+    assert leading_scores(np.ones((5, 3)), 2).shape == (5, 1)
+
+
+def test_small_tiles_keep_memory_small(monkeypatch):
+    """No map is larger than a tile and its margin."""
+    data, _ = tissue(10)
+    seen = []
+    original = histology.pixel_maps
+
+    def watched(tile, nuclei):
+        seen.append(max(tile.shape[:2]))
+        return original(tile, nuclei)
+
+    monkeypatch.setattr(histology, "pixel_maps", watched)
+    histology_features(picture(data), data.coordinates, 0.2, 100.0, tile=50)
+    side = round(3.5 * 0.55 * 20)
+    assert max(seen) <= 50 + 2 * (histology.REACH + side // 2 + 1) + 3
+    assert len(seen) >= 16
