@@ -1,0 +1,419 @@
+"""GraphCVAE: formulas on small cases, a dense reference, planted stripes."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+import scipy.sparse as sp
+import torch
+from sklearn.decomposition import PCA
+from sklearn.metrics import adjusted_rand_score
+from torch.nn.functional import elu, normalize
+from torch_geometric.nn import GCNConv
+
+from methods.contract import Data, Job, Params
+from methods.graphcvae.augment import augmented, best_neighbours, profiles, similarity
+from methods.graphcvae.inputs import expression, propagation, readout
+from methods.graphcvae.losses import contrast, divergence, reconstruction_error
+from methods.graphcvae.model import Model, prepare
+from methods.graphcvae.network import Network
+from methods.shared.preprocess import scale_to_total
+from methods.shared.refine import majority_vote
+from methods.shared.sections import section_knn, section_vote
+from methods.shared.seeding import stream, torch_stream
+from methods.shared.tiled import TiledMatrix
+from methods.shared.train import Training, adam
+from tests.methods.toys import leaves, params, run, same_gradients, tissue
+
+VARIANTS = ["described", "released"]
+
+
+def build(variant: str = "described", seed: int = 0, side: int = 8, **changes) -> Model:
+    data, _ = tissue(side)
+    chosen = params("graphcvae", variant, **changes)
+    return Model(prepare(data, chosen, stream(seed, "augmentation")), chosen, Job(seed, 3))
+
+
+def dense(matrix: TiledMatrix) -> torch.Tensor:
+    return matrix.matrix.forward.to_dense()
+
+
+def digraph(*edges: tuple[int, int], n: int = 4) -> sp.csr_matrix:
+    row, column = zip(*edges, strict=True)
+    return sp.csr_matrix((np.ones(len(edges), dtype=np.float32), (row, column)), shape=(n, n))
+
+
+def test_propagation_on_four_spots():
+    """GraphCVAE 1: D^-1/2 (K + I)^T D^-1/2; a spot that nobody chose returns itself."""
+    graph = digraph((0, 1), (0, 2), (1, 2), (3, 1), (2, 1))
+    found = propagation(graph, "directed").toarray()
+    looped = graph.toarray() + np.eye(4)
+    scale = np.diag(1 / np.sqrt(looped.sum(axis=0)))
+    np.testing.assert_allclose(found, scale @ looped.T @ scale, rtol=1e-6)
+    np.testing.assert_array_equal(found[0], [1, 0, 0, 0])
+    np.testing.assert_array_equal(found[3], [0, 0, 0, 1])
+    edges = torch.tensor(np.array(looped.nonzero()))
+    layer = GCNConv(4, 4, bias=False, add_self_loops=True)
+    layer.lin.weight.data = torch.eye(4)
+    np.testing.assert_allclose(layer(torch.eye(4), edges).detach(), found, rtol=1e-6)
+
+
+def test_symmetric_propagation_and_readout():
+    """GraphCVAE 1, described: either direction kept; the summary averages the same neighbours."""
+    graph = digraph((0, 1), (1, 2), n=3)
+    a = np.array([[1, 1, 0], [1, 1, 1], [0, 1, 1]])
+    root = np.sqrt(a.sum(axis=1))
+    expected = a / np.outer(root, root)
+    np.testing.assert_allclose(propagation(graph, "symmetric").toarray(), expected, rtol=1e-6)
+    mean = a / a.sum(axis=1, keepdims=True)
+    np.testing.assert_allclose(readout(graph, "neighbourhood").toarray(), mean, rtol=1e-6)
+    assert readout(graph, "identity") is None
+
+
+def brute_force(data: Data, image: np.ndarray | None, k: int, drop_best: bool) -> np.ndarray:
+    """Average neighbours as the public code does, with dense arrays of spots x spots."""
+    counts = data.counts.toarray().astype(float)
+    mask = section_knn(data.coordinates, k, data.pitch).toarray()
+    weight = mask * np.corrcoef(counts)
+    if image is not None:
+        unit = image / np.linalg.norm(image, axis=1, keepdims=True)
+        weight *= np.maximum(unit @ unit.T, 0)
+    last = np.argsort(weight, axis=1, kind="stable")[:, -4:]
+    last = last[:, :-1] if drop_best else last[:, 1:]
+    average = np.zeros_like(counts)
+    for i, chosen in enumerate(last):
+        total = weight[i, chosen].sum()
+        if total > 0:
+            average[i] = weight[i, chosen] / total @ counts[chosen]
+    return average
+
+
+@pytest.mark.parametrize("with_image", [False, True])
+@pytest.mark.parametrize("drop_best", [False, True])
+def test_neighbour_averages_as_with_dense_arrays(drop_best, with_image):
+    """GraphCVAE 2: weights on the 30 neighbours alone give what sorting all spots gives."""
+    data, _ = tissue(9)
+    image = np.random.default_rng(0).normal(size=(81, 5)) if with_image else None
+    near = section_knn(data.coordinates, 30, data.pitch)
+    weights = similarity(profiles(data.counts, stream(0, "x")), near, centred=True)
+    if image is not None:
+        weights *= np.maximum(similarity(image, near, centred=False), 0)
+    averaging = best_neighbours(near, weights, 3, drop_best)
+    expected = brute_force(data, image, 30, drop_best)
+    np.testing.assert_allclose((averaging @ data.counts).toarray(), expected, atol=1e-5)
+
+
+def test_constant_expression_and_negative_similarity():
+    """GraphCVAE 2: identical neighbours average to the spot itself; none that is alike to 0."""
+    data, _ = tissue(5)
+    near = section_knn(data.coordinates, 6, data.pitch)
+    averaging = best_neighbours(near, np.ones(near.nnz), 3, True)
+    constant = sp.csr_matrix(np.tile(np.arange(4.0), (25, 1)))
+    np.testing.assert_allclose((averaging @ constant).toarray(), constant.toarray())
+    nothing = best_neighbours(near, -np.ones(near.nnz), 3, False)
+    assert nothing.nnz == 0
+    same = augmented(data.counts, nothing, 1.0, 0.3)
+    np.testing.assert_array_equal(same.toarray(), data.counts.toarray())
+
+
+def test_profiles_keep_the_correlations_of_the_components():
+    """GraphCVAE 2: 100 components of raw counts, by whichever solver, correlate alike."""
+    rng = np.random.default_rng(0)
+    near = section_knn(tissue(12)[0].coordinates, 6, 100.0)
+    for genes in (600, 2100):
+        counts = sp.csr_matrix(rng.poisson(rng.gamma(1, 1, (144, genes))).astype(np.float32))
+        expected = PCA(100, svd_solver="full").fit_transform(counts.toarray())
+        found = similarity(profiles(counts, stream(0, "x")), near, centred=True)
+        # components of equal variance up to sign: compare what does not depend on signs
+        np.testing.assert_allclose(
+            np.abs(profiles(counts, stream(0, "x"))[:, :5]), np.abs(expected[:, :5]), rtol=1e-3,
+            atol=1e-2,
+        )  # fmt: skip
+        assert found.shape == (near.nnz,)
+        assert (np.abs(found) <= 1 + 1e-9).all()
+
+
+def test_counting_a_spot_twice_halves_its_neighbours():
+    """GraphCVAE 3: the normalised profile of 2 X + 0.3 A is that of X + 0.15 A."""
+    data, _ = tissue(8)
+    near = section_knn(data.coordinates, 30, data.pitch)
+    weights = similarity(data.counts, near, centred=True)
+    averaging = best_neighbours(near, weights, 3, True)
+    twice, half = (
+        scale_to_total(augmented(data.counts, averaging, own, weight), 1e4)[0].toarray()
+        for own, weight in ((2.0, 0.3), (1.0, 0.15))
+    )
+    np.testing.assert_allclose(twice, half, rtol=1e-5)
+
+
+def test_divergence_by_hand_and_its_gradient():
+    """GraphCVAE 4: 0 for a standard normal, 0.5 for mean 1; finite differences."""
+    zero, one = torch.zeros(3, 2), torch.ones(3, 2)
+    assert divergence(zero, zero).item() == 0
+    assert divergence(one, zero).item() == pytest.approx(0.5)
+    assert torch.autograd.gradcheck(divergence, leaves((4, 3), (4, 3)))
+
+
+def test_error_without_the_product():
+    """GraphCVAE 5: the Gram identity gives the direct error, and its gradients."""
+    z, v, c = leaves((7, 3), (3, 11), (11,))
+    x = torch.tensor(np.random.default_rng(1).poisson(0.5, (7, 11)).astype(float))
+    totals = (x.square().sum().item(), x.sum(dim=0))
+    ours = reconstruction_error(z, x @ v.T, v, c, totals)
+    same_gradients(ours, (x - (z @ v + c)).square().mean(), [z, v, c])
+
+
+def test_contrast_by_hand():
+    """GraphCVAE 6: z = (3, 4) agrees 5 with its unit vector; without noise or shuffle g' = g."""
+    net = Network(5, 2, torch_stream(0, "weights"))
+    net.bilinear.data = torch.eye(2)
+    z = torch.tensor([[3.0, 4.0]])
+    g = normalize(z, dim=1)
+    torch.testing.assert_close(g, torch.tensor([[0.6, 0.8]]))
+    assert net.agreement(z, g).item() == pytest.approx(5)
+    assert net.agreement(g, g).item() == pytest.approx(1)
+
+    def cross_entropy(positive: float, negative: float) -> float:
+        return 0.5 * (np.log1p(np.exp(-positive)) + np.log1p(np.exp(negative)))
+
+    # first loss: positive 5, negative 1; second: positive 1, negative 5
+    expected = cross_entropy(5, 1) + cross_entropy(1, 5)
+    assert contrast(net.agreement, z, g, g).item() == pytest.approx(expected)
+
+
+def test_without_noise_and_shuffle_the_corrupted_summary_is_the_own(monkeypatch):
+    """GraphCVAE 6: identity permutation and no noise give g' = g."""
+    model = build("released")
+    monkeypatch.setattr(torch, "randperm", lambda n, generator: torch.arange(n))
+    monkeypatch.setattr(model, "sample", lambda posterior: posterior.mean)
+    projected = model.network.project(model.features)
+    posterior = model.network.encode(projected.convolved, projected.shortcut, model.graph)
+    own, other = posterior.mean, model.corrupted(projected)
+    torch.testing.assert_close(model.summary(other), model.summary(own))
+    torch.testing.assert_close(model.summary(own), normalize(own, dim=1))
+
+
+def test_shuffling_the_product_is_shuffling_expression():
+    """GraphCVAE 7: propagate the permuted product, or the product of permuted expression."""
+    model = build()
+    order = torch.randperm(64, generator=torch.Generator().manual_seed(0))
+    projected = model.network.project(model.features)
+    shuffled = model.network.project(TiledMatrix(prepared_rows(model)[order.numpy()]))
+    torch.testing.assert_close(
+        model.graph @ projected.convolved[order], model.graph @ shuffled.convolved
+    )
+    torch.testing.assert_close(projected.shortcut[order], shuffled.shortcut)
+
+
+def prepared_rows(model: Model) -> sp.csr_matrix:
+    return sp.csr_matrix(dense(model.features).numpy())
+
+
+def test_third_shortcut_starts_from_the_second():
+    """GraphCVAE 8: without convolutions h3 = ELU(L3 L2 ELU(L1 x))."""
+    model = build()
+    net = model.network
+    for norm in net.norms:
+        torch.nn.init.zeros_(norm.weight)
+    projected = net.project(model.features)
+    hidden = net.encode(projected.convolved, projected.shortcut, model.graph).hidden
+    x = dense(model.features)
+    for weight, bias in list(zip(net.shortcuts, net.biases, strict=True))[:1]:
+        x = elu(x @ weight + bias)
+    for weight, bias in list(zip(net.shortcuts, net.biases, strict=True))[1:]:
+        x = x @ weight + bias
+    torch.testing.assert_close(hidden, elu(x), rtol=1e-4, atol=1e-4)
+
+
+def test_number_of_weights():
+    """Section 2: 1,043,281 with the five biases of convolutions that batch normalisation undoes."""
+    net = Network(2000, 64, torch_stream(0, "weights"))
+    ours = sum(weight.numel() for weight in net.parameters())
+    assert ours + (128 + 256 + 512 + 64 + 64) == 1_043_281
+    assert net.bilinear.abs().max() <= (6 / (64 * 64 + 64)) ** 0.5
+
+
+def reference_step(model: Model) -> torch.Tensor:
+    """The equations with dense arrays, both passes written out, noise from the same streams."""
+    net, params = model.network, model.params
+    x, p = dense(model.features), dense(model.graph)
+    m = torch.eye(len(x)) if model.readout is None else dense(model.readout)
+
+    def encode(features):
+        second = third = None
+        h = elu(net.norms[0](p @ features @ net.convolutions[0])
+                + features @ net.shortcuts[0] + net.biases[0])  # fmt: skip
+        second = h @ net.shortcuts[1] + net.biases[1]
+        third = second @ net.shortcuts[2] + net.biases[2]
+        h = elu(net.norms[1](p @ h @ net.convolutions[1]) + second)
+        h = elu(net.norms[2](p @ h @ net.convolutions[2]) + third)
+        mean, logvar = net.head_norm(p @ h @ net.heads).chunk(2, dim=1)
+        noise = torch.randn(mean.shape, generator=model.noise)
+        return mean, logvar, mean + (logvar / 2).exp() * noise
+
+    mean, logvar, z = encode(x)
+    other = encode(x[torch.randperm(len(x), generator=model.shuffles)])[2]
+    g, g_other = (v / v.norm(dim=1, keepdim=True) for v in (m @ z, m @ other))
+    kept = torch.rand(z.shape, generator=model.masks) >= 0.1
+    decoded = (z * kept / 0.9) @ net.decoder + net.decoder_bias
+
+    def cross_entropy(h, c, positive):
+        logit = torch.einsum("ni,ij,nj->n", h, net.bilinear, c) + net.bias
+        target = torch.full_like(logit, positive)
+        return torch.nn.functional.binary_cross_entropy_with_logits(logit, target)
+
+    first = cross_entropy(z, g, 1.0) + cross_entropy(g_other, g, 0.0)
+    second = cross_entropy(g_other, g_other, 1.0) + cross_entropy(z, g_other, 0.0)
+    divergent = -0.5 * (1 + logvar - mean**2 - logvar.exp()).mean()
+    error = (x - decoded).square().mean()
+    return params.alpha * error + params.beta * (first + second) / 2 + params.theta * divergent
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_ten_steps_as_with_dense_arrays(variant):
+    """Sections 2 and 3: the same losses as the equations written out with dense arrays."""
+    sparse, full = build(variant), build(variant)
+    weights = list(full.network.parameters())
+    optimiser = torch.optim.Adam(weights, lr=2e-3)
+    training = Training(Job(0), 10, lambda: np.zeros(1))
+    training.run(adam(list(sparse.network.parameters()), 2e-3), sparse.step, 10)
+    for row in training.trace:
+        optimiser.zero_grad()
+        loss = reference_step(full)
+        loss.backward()
+        optimiser.step()
+        assert row["loss"] == pytest.approx(loss.item(), rel=2e-3)
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_same_seed_same_bytes_another_seed_others(variant):
+    """GraphCVAE 9: determinism."""
+    data, _ = tissue(8)
+    first, again, other = (
+        run("graphcvae", data, Job(seed, 3), variant, epochs=10) for seed in (4, 4, 5)
+    )
+    assert first.clusters.tobytes() == again.clusters.tobytes()
+    assert first.embedding.tobytes() == again.embedding.tobytes()
+    assert first.embedding.tobytes() != other.embedding.tobytes()
+
+
+def jittered(side: int) -> tuple[Data, np.ndarray]:
+    """Return a tissue without equidistant neighbours."""
+    data, truth = tissue(side)
+    jitter = np.random.default_rng(0).normal(0, 5, data.coordinates.shape)
+    return dataclasses.replace(data, coordinates=data.coordinates + jitter), truth
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_order_of_spots_does_not_matter_when_noise_belongs_to_spots(monkeypatch, variant):
+    """GraphCVAE 9: spots in another order, with their noise, get the same embedding."""
+    data, _ = jittered(8)
+    order = np.random.default_rng(0).permutation(64)
+    mixed = dataclasses.replace(
+        data, counts=data.counts[order], coordinates=data.coordinates[order]
+    )
+
+    def trained(given: Data, order: np.ndarray) -> np.ndarray:
+        own = torch.from_numpy(order)
+        back = torch.argsort(own)
+        chosen = params("graphcvae", variant)
+        model = Model(prepare(given, chosen, stream(0, "a")), chosen, Job(0, 3))
+        for name in ("randn", "rand"):
+            drawn = getattr(torch, name)
+            monkeypatch.setattr(torch, name, lambda *a, f=drawn, **k: f(*a, **k)[own])
+        monkeypatch.setattr(
+            torch, "randperm",
+            lambda n, f=torch.randperm, **k: back[f(n, **k)][own],
+        )  # fmt: skip
+        training = Training(Job(0), 5, lambda: np.zeros(1))
+        training.run(adam(list(model.network.parameters()), 2e-3), model.step, 5)
+        monkeypatch.undo()
+        return model.embedding()
+
+    first, second = trained(data, np.arange(64)), trained(mixed, order)
+    np.testing.assert_allclose(second, first[order], atol=2e-2 * np.abs(first).max())
+
+
+def test_partition_of_shuffled_spots_is_the_shuffled_partition():
+    """GraphCVAE 9, with noise drawn by row: the same domains where they are clear."""
+    data, _ = jittered(14)
+    order = np.random.default_rng(0).permutation(196)
+    mixed = Data(data.counts[order], data.genes, data.coordinates[order], data.pitch)
+    first = run("graphcvae", data, Job(0, 3), epochs=150).clusters
+    second = run("graphcvae", mixed, Job(0, 3), epochs=150).clusters
+    assert adjusted_rand_score(first[order], second) > 0.9
+
+
+@pytest.mark.parametrize("k", [3, 6])
+def test_moving_turning_and_scaling_the_tissue_changes_no_graph(k):
+    """GraphCVAE 10: translation, lattice rotations and scaling under the explicit tie rule."""
+    data, _ = tissue(9)
+    graph = section_knn(data.coordinates, k, data.pitch)
+    turn = np.deg2rad(60)
+    rotation = np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]])
+    for moved in (data.coordinates + 1e4, data.coordinates * 7.3, data.coordinates @ rotation.T):
+        assert (section_knn(moved, k, None) != graph).nnz == 0
+
+
+def test_planted_stripes_and_the_worth_of_places():
+    """GraphCVAE 11: four stripes are found; places destroyed, fewer."""
+    data, truth = tissue(18, genes=120, k=4, signal=0.9)
+    found = run("graphcvae", data, Job(0, 4), epochs=300).clusters
+    with_places = adjusted_rand_score(truth, found)
+    assert with_places > 0.9
+    order = np.random.default_rng(1).permutation(len(truth))
+    scattered = dataclasses.replace(data, coordinates=data.coordinates[order])
+    without = run("graphcvae", scattered, Job(0, 4), epochs=300).clusters
+    assert adjusted_rand_score(truth, without) < with_places - 0.2
+
+
+def test_refinement_corrects_a_lone_spot():
+    """GraphCVAE 12: one wrong spot is corrected, itself not counted, a tie goes to the nearest."""
+    data, _ = tissue(9)
+    labels = np.zeros(81, dtype=int)
+    labels[40] = 1
+    assert (majority_vote(labels, data.coordinates, 6, data.pitch) == 0).all()
+    line = np.array([[0.0, 0], [1, 0], [2.5, 0]])
+    assert majority_vote(np.array([2, 0, 1]), line, 2, 1.0)[0] == 0
+    plain = run("graphcvae", data, Job(0, 3), epochs=5).clusters
+    smooth = run("graphcvae", data, Job(0, 3), epochs=5, refine=12).clusters
+    np.testing.assert_array_equal(smooth, majority_vote(plain, data.coordinates, 12, data.pitch))
+
+
+def test_sections_vote_and_join_within_themselves():
+    """Several sections: no edge and no vote between them, though their places overlap."""
+    data, _ = tissue(6)
+    both = np.concatenate([data.coordinates, data.coordinates + 1.0])
+    batch = np.repeat([0, 1], 36)
+    graph = section_knn(both, 3, data.pitch, batch)
+    assert graph[:36, 36:].nnz == graph[36:, :36].nnz == 0
+    assert (graph[:36, :36] != section_knn(data.coordinates, 3, data.pitch)).nnz == 0
+    voted = section_vote(batch, both, 6, data.pitch, batch)
+    np.testing.assert_array_equal(voted, batch)
+
+
+def test_embeddings_to_choose_from():
+    """Section 7: mean, log-variance, hidden layer; the reconstruction keeps all distances."""
+    models = {
+        kind: build(embedding=kind) for kind in ("mean", "logvar", "hidden", "reconstruction")
+    }
+    found = {kind: model.embedding() for kind, model in models.items()}
+    assert found["hidden"].shape == (64, 512)
+    assert not np.allclose(found["mean"], found["logvar"])
+    decoder = models["mean"].network.decoder.detach().double().numpy()
+    direct = found["mean"].astype(float) @ decoder
+    compact = found["reconstruction"]
+    np.testing.assert_allclose(compact @ compact.T, direct @ direct.T, atol=1e-6)
+
+
+def test_genes_are_chosen_after_augmentation():
+    """Section 1.3: scaled to unit deviation, not centred, at most 10."""
+    counts = tissue(8)[0].counts
+    features = expression(counts, 20)
+    assert features.shape == (64, 20)
+    assert features.max() <= 10
+    assert features.min() >= 0
+    assert isinstance(params("graphcvae"), Params)
+    assert params("graphcvae", "released").n_genes == 2000

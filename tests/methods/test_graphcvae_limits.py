@@ -1,0 +1,232 @@
+"""GraphCVAE on awkward tissues and images, several sections, and 100,000 spots."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import scipy.sparse as sp
+from sklearn.metrics import adjusted_rand_score
+
+from methods.contract import Data, Job
+from tests.methods.test_histology import picture
+from tests.methods.toys import SHORT, run, tissue
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+VARIANTS = ["described", "released"]
+
+
+def placed(change) -> Data:
+    data, _ = tissue(8)
+    return dataclasses.replace(data, coordinates=change(data.coordinates.copy()), pitch=None)
+
+
+def onto(rows: slice, place: tuple[float, float]):
+    def move(coordinates: np.ndarray) -> np.ndarray:
+        coordinates[rows] = place
+        return coordinates
+
+    return move
+
+
+AWKWARD = {
+    "duplicate places": onto(slice(0, 20), (0.0, 0.0)),
+    "all in one place": onto(slice(None), (5.0, 5.0)),
+    "a line": lambda xy: xy * [1.0, 0.0],
+    "isolated spots": onto(slice(3, 5), (1e7, -1e7)),
+    "disconnected tissue": lambda xy: xy + 1e6 * (np.arange(64) < 20)[:, None],
+}
+
+
+@pytest.mark.parametrize("n_clusters", [3, None])
+@pytest.mark.parametrize("kind", AWKWARD)
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_awkward_places_get_a_whole_answer(variant, kind, n_clusters):
+    data = placed(AWKWARD[kind])
+    result = run("graphcvae", data, Job(0, n_clusters), variant, **SHORT)
+    assert result.clusters.shape == (64,)
+    assert np.isfinite(result.embedding).all()
+    assert np.isfinite([row["loss"] for row in result.trace]).all()
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_fewer_genes_than_asked_and_empty_spots(variant):
+    data, _ = tissue(7)
+    counts = data.counts.tolil()
+    counts[[0, 9]] = 0
+    few = Data(sp.csr_matrix(counts)[:, :12], data.genes[:12], data.coordinates, 100.0)
+    assert np.isfinite(run("graphcvae", few, Job(0, 3), variant, **SHORT).embedding).all()
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_what_cannot_be_done_is_named(variant):
+    data, _ = tissue(5)
+    with pytest.raises(ValueError, match="coordinates: none given"):
+        run("graphcvae", dataclasses.replace(data, coordinates=None), Job(0, 2), variant)
+    with pytest.raises(ValueError, match="n_clusters: 26 clusters asked of 25 cells"):
+        run("graphcvae", data, Job(0, 26), variant)
+    with pytest.raises(ValueError, match="every entry is zero"):
+        run("graphcvae", dataclasses.replace(data, counts=data.counts * 0), Job(0, 2), variant)
+    one = Data(data.counts[:1], data.genes, data.coordinates[:1], 100.0)
+    with pytest.raises(ValueError, match="spots: 1 given"):
+        run("graphcvae", one, Job(0, 1), variant)
+
+
+def test_an_image_counts_where_it_is_used():
+    data, _ = tissue(8)
+    seen = dataclasses.replace(data, image=picture(data), scale=0.2)
+    plain, used, unused = (
+        run("graphcvae", d, Job(0, 3), use_image=use, **SHORT)
+        for d, use in ((data, True), (seen, True), (seen, False))
+    )
+    assert [r.notes["image"] for r in (plain, used, unused)] == ["none", "used", "not used"]
+    assert plain.embedding.tobytes() == unused.embedding.tobytes()
+    assert plain.embedding.tobytes() != used.embedding.tobytes()
+    again = run("graphcvae", seen, Job(0, 3), **SHORT)
+    assert used.embedding.tobytes() == again.embedding.tobytes()
+
+
+def test_an_image_tells_domains_apart_that_expression_mixes():
+    """Neighbours across the border of two textures are left out of the average."""
+    data, _ = tissue(10)
+    seen = dataclasses.replace(data, image=picture(data), scale=0.2)
+    from methods.graphcvae.augment import best_neighbours
+    from methods.graphcvae.inputs import edge_weights
+    from methods.shared.sections import section_knn
+
+    near = section_knn(data.coordinates, 30, data.pitch)
+    right = data.coordinates[:, 0] > (data.coordinates[:, 0].max() * 0.2 + 20) / 2 / 0.2
+    crossing = []
+    for use in (False, True):
+        weights, _ = edge_weights(seen, near, use, np.random.default_rng(0))
+        edges = best_neighbours(near, weights, 3, False).tocoo()
+        crossing.append((right[edges.row] != right[edges.col]).mean())
+    assert crossing[1] < 0.6 * crossing[0]
+
+
+def test_awkward_images():
+    """Grey and RGBA images work; without scale, at a wrong one, or far off, they are refused."""
+    data, _ = tissue(6)
+    image = picture(data)
+    for other in (image[:, :, 0], np.dstack([image, np.full(image.shape[:2], 255, np.uint8)])):
+        given = dataclasses.replace(data, image=other, scale=0.2)
+        assert run("graphcvae", given, Job(0, 2), **SHORT).notes["image"] == "used"
+    cut = dataclasses.replace(data, image=image[: int(0.7 * len(image))], scale=0.2)
+    assert 0 < run("graphcvae", cut, Job(0, 2), **SHORT).notes["spots_outside_image"] < 18
+    for scale in (None, 3.0, 1e-4):
+        wrong = dataclasses.replace(data, image=image, scale=scale)
+        with pytest.raises(ValueError, match="scale"):
+            run("graphcvae", wrong, Job(0, 2), **SHORT)
+
+
+def test_two_sections_train_together():
+    """Same domains in two sections with other depths: found jointly, whatever the section."""
+    first, truth = tissue(12, genes=90, signal=1.2, seed=0)
+    second, _ = tissue(12, genes=90, signal=1.2, seed=1)
+    counts = sp.csr_matrix(sp.vstack([first.counts, 2 * second.counts]))
+    both = Data(
+        counts, first.genes, np.concatenate([first.coordinates] * 2), 100.0,
+        batch=np.repeat([0, 1], 144),
+    )  # fmt: skip
+    found = run("graphcvae", both, Job(0, 3), epochs=200).clusters
+    assert adjusted_rand_score(np.tile(truth, 2), found) > 0.8
+
+
+def test_a_section_smaller_than_a_neighbourhood():
+    data, _ = tissue(6)
+    batch = (np.arange(36) < 2).astype(int)
+    result = run("graphcvae", dataclasses.replace(data, batch=batch), Job(0, 2), **SHORT)
+    assert np.isfinite(result.embedding).all()
+    single = dataclasses.replace(data, batch=(np.arange(36) < 1).astype(int))
+    assert np.isfinite(run("graphcvae", single, Job(0, 2), **SHORT).embedding).all()
+
+
+class Kept:
+    """A checkpoint in memory."""
+
+    def __init__(self, at: int) -> None:
+        self.at, self.state, self.saved = at, None, 0
+
+    def load(self):
+        return self.state
+
+    def save(self, state) -> None:
+        import pickle
+
+        self.saved += 1
+        if self.saved == self.at:
+            self.state = pickle.loads(pickle.dumps(state()))
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_a_killed_run_goes_on_where_it_was(variant):
+    """Weights, running statistics and all three random streams stand in the checkpoint."""
+    data, _ = tissue(7)
+    whole = run("graphcvae", data, Job(0, 3, snapshots=2), variant, epochs=6)
+    kept = Kept(4)
+    run("graphcvae", data, Job(0, 3, snapshots=2, checkpoint=kept), variant, epochs=6)
+    resumed = run("graphcvae", data, Job(0, 3, snapshots=2, checkpoint=kept), variant, epochs=6)
+    assert resumed.embedding.tobytes() == whole.embedding.tobytes()
+    assert resumed.clusters.tobytes() == whole.clusters.tobytes()
+
+
+LARGE = """
+import json, resource, sys
+sys.path.insert(0, ".")
+import numpy as np, torch
+from torch.utils._python_dispatch import TorchDispatchMode
+from benchmarks.synthetic import dataset
+from methods.contract import Job
+from tests.methods.toys import run
+
+class Largest(TorchDispatchMode):
+    size = 0
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        out = func(*args, **(kwargs or {}))
+        for tensor in out if isinstance(out, (tuple, list)) else (out,):
+            if isinstance(tensor, torch.Tensor) and tensor.layout == torch.strided:
+                self.size = max(self.size, tensor.numel())
+        return out
+
+cells, genes, variant = json.loads(sys.argv[1])
+torch.set_num_threads(1)
+data, k = dataset("spatial", cells, genes)
+with Largest() as largest:
+    run("graphcvae", data, Job(0, k), variant, epochs=1, kmeans_starts=0)
+peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+print(json.dumps({"tensor": largest.size, "peak_mb": peak}))
+"""
+
+
+def measured(cells: int, genes: int, variant: str) -> dict:
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", LARGE, json.dumps([cells, genes, variant])],
+        cwd=REPOSITORY, text=True, check=True, stdout=subprocess.PIPE,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+    )  # fmt: skip
+    found: dict = json.loads(done.stdout.splitlines()[-1])
+    print(cells, genes, variant, found)
+    return found
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_memory_grows_with_the_spots(variant):
+    """GraphCVAE 13: from 5,001 spots on no spots x genes array; 20,000 in at most 3 GiB."""
+    few, many = (measured(cells, 3000, variant) for cells in (5001, 20004))
+    assert many["peak_mb"] < 3072
+    assert many["peak_mb"] - 400 < 4.5 * (few["peak_mb"] - 400)
+    for cells, found in ((5001, few), (20004, many)):
+        assert found["tensor"] < cells * 2000
+
+
+@pytest.mark.slow
+def test_a_hundred_thousand_spots():
+    """GraphCVAE 13: largest array linear in spots."""
+    assert measured(100_000, 200, "described")["tensor"] <= 100_000 * 768
