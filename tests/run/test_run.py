@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 import psutil
 import pytest
+from PIL import Image
 
 from blindfold.core.errors import BlindfoldError
 from blindfold.run import record
@@ -196,6 +197,32 @@ def test_coordinates_that_a_method_uses_are_given_where_there_are_any(blinded, t
         adata.write_h5ad(blinded)
     found = end(request(blinded, "flexible", methods_path=(str(folder.parent),)))
     assert (found["status"], found["n_clusters"]) == ("ok", 3 if placed else 2)
+
+
+SEES = """
+import numpy as np
+from methods.contract import Result
+
+def fit(data, params, job):
+    seen = data.image is not None and data.image.shape == (4, 6, 3) and data.scale == 0.5
+    return Result(clusters=np.arange(len(data.counts.indptr) - 1) % (3 if seen else 2))
+"""
+
+
+@pytest.mark.parametrize("pictured", [True, False])
+def test_an_image_that_a_method_uses_is_given_where_there_is_one(blinded, tmp_path, pictured):
+    folder = tmp_path / "more" / "seeing"
+    folder.mkdir(parents=True)
+    card = (REPOSITORY / "tests/bad_methods/nosy/method.yaml").read_text()
+    (folder / "method.yaml").write_text(card + "uses: [image]\n")
+    (folder / "model.py").write_text(SEES)
+    if pictured:
+        Image.fromarray(np.zeros((4, 6), np.uint8)).save(blinded.parent / "image.png")
+        adata = anndata.read_h5ad(blinded)
+        adata.uns["blindfold"] = {**adata.uns.get("blindfold", {}), "scale": 0.5}
+        adata.write_h5ad(blinded)
+    found = end(request(blinded, "seeing", methods_path=(str(folder.parent),)))
+    assert (found["status"], found["n_clusters"]) == ("ok", 3 if pictured else 2)
 
 
 def test_no_device_is_unavailable_unless_the_cpu_is_allowed(blinded, monkeypatch):
