@@ -97,8 +97,6 @@ def check(data: Data) -> np.ndarray:
     """Return the coordinates, or say what is missing."""
     if data.coordinates is None:
         raise ValueError("coordinates: none given; GraphCVAE runs on spatial data only")
-    if data.n_cells < 2:
-        raise ValueError("spots: 1 given; GraphCVAE normalises over spots and needs 2 or more")
     if not data.counts.count_nonzero():
         raise ValueError("counts: every entry is zero; GraphCVAE needs an expressed gene")
     return data.coordinates

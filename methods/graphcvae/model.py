@@ -137,7 +137,7 @@ def fit(data: Data, params: Params, job: Job) -> Result:
 
     def head() -> Result:
         scores = leading_scores(model.embedding(), params.n_components)
-        found = mixture_result(scores, job, params.kmeans_starts)
+        found = mixture_result(scores, job, params.k_rule, params.kmeans_starts)
         found.clusters = section_vote(found.clusters, *place)
         return found
 

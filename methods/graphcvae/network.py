@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import elu
+from torch.nn.functional import batch_norm, elu
 
 from methods.shared.layers import glorot
 from methods.shared.product import product
@@ -24,6 +24,16 @@ def affine(n_in: int, n_out: int, generator: torch.Generator) -> tuple[nn.Parame
     """Draw weights, in x out, and bias of an affine map."""
     weight = uniform(n_in, n_out, fan_in=n_in, generator=generator)
     return weight, uniform(n_out, fan_in=n_in, generator=generator)
+
+
+class BatchNorm(nn.BatchNorm1d):
+    """Normalises over spots; a lone one, which has no deviation, by the running statistics."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Normalise spots x d."""
+        if len(x) > 1:
+            return super().forward(x)
+        return batch_norm(x, self.running_mean, self.running_var, self.weight, self.bias)
 
 
 class Posterior(NamedTuple):
@@ -63,10 +73,10 @@ class Network(nn.Module):
         pairs = [affine(*s, generator) for s in sizes]
         self.shortcuts = nn.ParameterList([weight for weight, _ in pairs])
         self.biases = nn.ParameterList([bias for _, bias in pairs])
-        self.norms = nn.ModuleList([nn.BatchNorm1d(size) for size in WIDTHS])
+        self.norms = nn.ModuleList([BatchNorm(size) for size in WIDTHS])
         heads = [glorot(WIDTHS[-1], width, generator=generator) for _ in range(2)]
         self.heads = nn.Parameter(torch.cat([head.data for head in heads], dim=1))
-        self.head_norm = nn.BatchNorm1d(2 * width)
+        self.head_norm = BatchNorm(2 * width)
         self.decoder, self.decoder_bias = affine(width, n_genes, generator)
         fans = (width * width, width)  # as torch counts them for a 1 x d x d bilinear form
         self.bilinear = glorot(width, width, generator=generator, scale=fans)
