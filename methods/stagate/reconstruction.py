@@ -18,9 +18,9 @@ def gram(x: Tensor) -> Tensor:
     step = -(-width // STRIPS)
     out = x.new_empty(width, width)
     for start in range(0, width, step):
-        strip = slice(start, start + step)
-        out[strip, start:] = x[:, strip].T @ x[:, start:]
-        out[start:, strip] = out[strip, start:].T
+        stop = start + step
+        out[start:stop, start:] = x[:, start:stop].T @ x[:, start:]
+        out[stop:, start:stop] = out[start:stop, stop:].T
     return out
 
 
