@@ -47,6 +47,8 @@ class Model:
         Settings and seed.
     """
 
+    CHANGES = ("network",)
+
     def __init__(self, tissue: Tissue, params: Params, job: Job) -> None:
         self.params, self.job = params, job
         generator = torch_stream(job.seed, "weights")
@@ -142,7 +144,7 @@ def fit(data: Data, params: Params, job: Job) -> Result:
         return mixture_result(model.embedding(), job, params.kmeans_starts)
 
     steps = params.epochs * len(model.batches)
-    training = Training(job, steps, lambda: head().clusters)
+    training = Training(job, steps, lambda: head().clusters, model)
     training.run(optimiser(model.network, params), model.step, steps)
     final = head()
     assert final.embedding is not None
