@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 import scipy.sparse as sp
 
-from methods.contract import Data, Params
+from methods.contract import Data
 from methods.shared.graph import adjacency, pitch_of, spatial_knn
 from methods.shared.hvg import seurat_v3
 from methods.shared.leiden import Leiden, fuzzy_graph
@@ -25,7 +27,17 @@ def expression(counts: sp.csr_matrix, n_genes: int) -> sp.csr_matrix:
     return take_genes(log1p(scale_to_total(counts, 1e4)[0]), chosen)
 
 
-def spot_graph(data: Data, params: Params) -> tuple[sp.csr_matrix, dict[str, float]]:
+class Reach(NamedTuple):
+    """Which spots see each other; the fields are the card's parameters."""
+
+    graph: str
+    radius: float
+    mean_degree: float
+    section_radius: float
+    n_neighbors: int
+
+
+def spot_graph(data: Data, reach: Reach) -> tuple[sp.csr_matrix, dict[str, float]]:
     """
     Build the graph without self-loops; row i has the spots that i receives messages from.
 
@@ -40,17 +52,17 @@ def spot_graph(data: Data, params: Params) -> tuple[sp.csr_matrix, dict[str, flo
     assert data.coordinates is not None
     coordinates, sections = data.coordinates, data.batch
     pitch = data.pitch or pitch_of(coordinates)
-    if params.graph == "knn":
-        graph = nearest(coordinates, params.n_neighbors, pitch, sections)
+    if reach.graph == "knn":
+        graph = nearest(coordinates, reach.n_neighbors, pitch, sections)
         return graph, {"mean_degree": graph.nnz / graph.shape[0]}
-    radius = params.radius * pitch
+    radius = reach.radius * pitch
     graph = radius_graph(coordinates, radius, pitch, sections)
-    if params.mean_degree > 0 and graph.nnz < SPARSE_BELOW * graph.shape[0]:
-        radius = max(radius, radius_of_mean_degree(coordinates, params.mean_degree, sections))
+    if reach.mean_degree > 0 and graph.nnz < SPARSE_BELOW * graph.shape[0]:
+        radius = max(radius, radius_of_mean_degree(coordinates, reach.mean_degree, sections))
         graph = radius_graph(coordinates, radius, pitch, sections)
-    if sections is not None and params.section_radius > 0:
-        reach = params.section_radius * pitch
-        graph = sp.csr_matrix(graph + between_sections(coordinates, reach, pitch, sections))
+    if sections is not None and reach.section_radius > 0:
+        across = reach.section_radius * pitch
+        graph = sp.csr_matrix(graph + between_sections(coordinates, across, pitch, sections))
     return graph, {"radius": radius, "mean_degree": graph.nnz / graph.shape[0]}
 
 

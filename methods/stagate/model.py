@@ -21,7 +21,7 @@ from methods.shared.seeding import stream, torch_stream
 from methods.shared.train import Training
 
 from .attention import aggregate, attention
-from .inputs import cell_types, expression, spot_graph
+from .inputs import Reach, cell_types, expression, spot_graph
 from .network import Network, optimiser
 from .parts import Part, Tissue
 from .reconstruction import reuse, square_error
@@ -53,7 +53,11 @@ class Model:
         self.params, self.job = params, job
         generator = torch_stream(job.seed, "weights")
         n, n_genes = tissue.features.shape
-        self.network = Network(n_genes, params, generator, job.device)
+        sizes = (n_genes, params.width, params.latent)
+        split, pruned = params.tie == "pyg", params.alpha > 0
+        self.network = Network(
+            *sizes, params.weights, split, pruned, generator=generator, device=job.device
+        )
         self.n_genes = n_genes
         self.whole = tissue.tiles(np.arange(n), params.minibatch_above)
         self.batches = [self.whole]
@@ -113,6 +117,12 @@ class Model:
         order = stream(self.job.seed, f"order {epoch}").permutation(len(self.batches))
         return self.loss(self.batches[order[position]])
 
+    def optimiser(self) -> torch.optim.Adam:
+        """Return Adam; with ``loss: norm`` the decay is in the loss instead."""
+        params = self.params
+        decay = params.weight_decay if params.loss == "mse" else 0.0
+        return optimiser(self.network, params.learning_rate, decay, params.clip)
+
     def embedding(self) -> np.ndarray:
         """Embed all spots on the whole graph, spots x latent."""
         with torch.no_grad():
@@ -126,7 +136,8 @@ def build(data: Data, params: Params, job: Job) -> tuple[Model, dict[str, float]
     """Prepare the tissue and the network; with facts on the graph."""
     assert data.coordinates is not None
     features = expression(data.counts, params.n_genes)
-    graph, facts = spot_graph(data, params)
+    ways = (params.graph, params.radius, params.mean_degree)
+    graph, facts = spot_graph(data, Reach(*ways, params.section_radius, params.n_neighbors))
     types = cell_types(features, job.seed) if params.alpha > 0 else None
     tissue = Tissue(features, graph, data.coordinates, types, job.device)
     return Model(tissue, params, job), facts
@@ -145,7 +156,7 @@ def fit(data: Data, params: Params, job: Job) -> Result:
 
     steps = params.epochs * len(model.batches)
     training = Training(job, steps, lambda: head().clusters, model)
-    training.run(optimiser(model.network, params), model.step, steps)
+    training.run(model.optimiser(), model.step, steps)
     final = head()
     assert final.embedding is not None
     notes = {**final.notes, **facts, "tiles": len(model.whole), "batches": len(model.batches)}

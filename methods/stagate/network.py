@@ -5,7 +5,6 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from methods.contract import Params
 from methods.shared.layers import glorot
 
 GAIN = 1.414
@@ -35,24 +34,37 @@ class Network(nn.Module):
     """
     Parameters of one model.
 
-    Under ``tie: pyg`` the decoder's matrices are parameters of their own in the memory of the
+    Where they are split, the decoder's matrices are parameters of their own in the memory of the
     encoder's: each collects its own gradient, and each takes its own optimiser step.
 
     Parameters
     ----------
-    n_genes
-        Genes.
-    params
-        ``width``, ``latent``, ``weights``, ``tie`` and ``alpha``.
+    n_genes, width, latent
+        Sizes of the layers.
+    kind
+        See `drawn`.
+    split
+        Whether the decoder's matrices are parameters of their own.
+    pruned
+        Whether there is a second attention, on the pruned graph.
     generator
         Draws the weights, on the CPU.
     device
         Torch device.
     """
 
-    def __init__(self, n_genes: int, params: Params, generator: torch.Generator, device: str):
+    def __init__(
+        self,
+        n_genes: int,
+        width: int,
+        latent: int,
+        kind: str,
+        split: bool,
+        pruned: bool,
+        generator: torch.Generator,
+        device: str = "cpu",
+    ) -> None:
         super().__init__()
-        width, latent, kind = params.width, params.latent, params.weights
         vector_fans = (width, 1) if kind == "uniform" else (width, width)
 
         def draw(*shape: int, fans: tuple[int, int]) -> nn.Parameter:
@@ -62,10 +74,10 @@ class Network(nn.Module):
         self.first = draw(n_genes, width, fans=(n_genes, width))
         self.vectors = nn.ParameterList([draw(width, 2, fans=vector_fans)])
         self.second = draw(width, latent, fans=(width, latent))
-        if params.alpha > 0:  # attention on the pruned graph
+        if pruned:
             self.vectors.append(draw(width, 2, fans=vector_fans))
-        self.split = params.tie == "pyg"
-        if self.split:
+        self.split = split
+        if split:
             self.second_out = nn.Parameter(self.second.data)
             self.first_out = nn.Parameter(self.first.data)
 
@@ -74,24 +86,36 @@ class Network(nn.Module):
         return (self.second_out, self.first_out) if self.split else (self.second, self.first)
 
 
-def optimiser(network: Network, params: Params) -> torch.optim.Adam:
+def optimiser(
+    network: Network, learning_rate: float, weight_decay: float, clip: float
+) -> torch.optim.Adam:
     """
-    Return Adam that clips the global norm of all gradients before every step.
+    Return Adam that clips the gradients before every step.
 
-    With ``loss: mse`` weight decay is added to every gradient, with ``loss: norm`` it is in the
-    loss. Parameters that share memory are stepped one after the other, the decoder's last.
+    Parameters that share memory are stepped one after the other, the decoder's last.
+
+    Parameters
+    ----------
+    network
+        What is trained.
+    learning_rate
+        Of Adam.
+    weight_decay
+        Times each parameter, added to its gradient.
+    clip
+        Largest norm of all gradients together.
     """
     weights = list(network.parameters())
     found = torch.optim.Adam(
         weights,
-        lr=params.learning_rate,
-        weight_decay=params.weight_decay if params.loss == "mse" else 0.0,
+        lr=learning_rate,
+        weight_decay=weight_decay,
         foreach=False if network.split else None,
         fused=None if network.split else True,
     )
 
-    def clip(*_: object) -> None:
-        torch.nn.utils.clip_grad_norm_(weights, params.clip)
+    def clip_gradients(*_: object) -> None:
+        torch.nn.utils.clip_grad_norm_(weights, clip)
 
-    found.register_step_pre_hook(clip)
+    found.register_step_pre_hook(clip_gradients)
     return found

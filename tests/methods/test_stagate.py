@@ -18,7 +18,6 @@ from methods.shared.sparse import SparseMatrix
 from methods.stagate.attention import EdgeGraph, aggregate, attention
 from methods.stagate.inputs import within_types
 from methods.stagate.model import Model, build
-from methods.stagate.network import optimiser
 from methods.stagate.parts import Tissue, looped
 from methods.stagate.reconstruction import gram, square_error
 from tests.methods.toys import params, run, tissue
@@ -165,7 +164,7 @@ def test_first_step_of_untied_updates_is_none_or_twice_the_rate():
     assert net.second.data_ptr() == net.second_out.data_ptr()
     before = net.first.data.clone()
     model.step(0)["reconstruction"].backward()
-    optimiser(net, model.params).step()
+    model.optimiser().step()
     steps = ((net.first.data - before).abs() / model.params.learning_rate).numpy()
     exact = np.isclose(steps, 0, atol=0.01) | np.isclose(steps, 2, atol=0.01)
     assert exact.mean() > 0.99
@@ -182,7 +181,7 @@ def test_released_steps_as_with_dense_arrays():
     memory["vectors"] = net.vectors[0].data.clone()
     order = ["first", "vectors", "second", "second", "first"]
     moments = [(torch.zeros_like(memory[k]), torch.zeros_like(memory[k])) for k in order]
-    ours = optimiser(net, model.params)
+    ours = model.optimiser()
     for step in range(1, 6):
         ours.zero_grad()
         model.step(step - 1)["reconstruction"].backward()
