@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from methods.shared.halo import spatial_tiles, with_halo
-from methods.shared.sparse import SparseMatrix
+from methods.shared.tiled import TiledMatrix
 
 from .attention import EdgeGraph
 from .inputs import within_types
@@ -50,7 +50,7 @@ class Part:
         interior: int,
         device: str,
     ) -> None:
-        self.features = SparseMatrix(features, device)
+        self.features = TiledMatrix(features, device)
         self.graph = EdgeGraph(graph, device)
         self.interior = interior
         self.square = float((features[:interior].data.astype(np.float64) ** 2).sum())

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from methods.shared.sparse import SparseMatrix
+from methods.shared.tiled import TiledMatrix
 
 STRIPS = 4
 
@@ -65,16 +65,17 @@ def square_error(projected: Tensor, hidden: Tensor, weight: Tensor, square: floa
 
 class _Reuse(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, weight: Tensor, product: Tensor, matrix: SparseMatrix) -> Tensor:
+    def forward(ctx: Any, weight: Tensor, product: Tensor, matrix: TiledMatrix) -> Tensor:
         ctx.matrix = matrix
         return product.detach()
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None, None]:
-        return ctx.matrix.transposed @ grads[0].contiguous(), None, None
+        ones = grads[0].new_ones(len(grads[0]))
+        return ctx.matrix.transposed_by_scaled(grads[0], ones), None, None
 
 
-def reuse(weight: Tensor, product: Tensor, matrix: SparseMatrix) -> Tensor:
+def reuse(weight: Tensor, product: Tensor, matrix: TiledMatrix) -> Tensor:
     """
     Return ``matrix @ weight``, known already, with the gradient going to `weight` alone.
 

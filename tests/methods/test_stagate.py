@@ -63,7 +63,7 @@ def dense_error(x, mask, first, vectors, second, second_out, first_out) -> torch
 
 def dense_parts(model: Model) -> tuple[torch.Tensor, torch.Tensor]:
     part = model.whole[0][1]
-    x = part.features.forward.to_dense()
+    x = part.features.matrix.forward.to_dense()
     mask = part.graph.product(torch.ones(len(part.graph.columns)), torch.eye(len(x))) > 0
     return x, mask
 
@@ -256,16 +256,17 @@ def test_pruned_attention_runs_from_counts():
 
 @pytest.mark.parametrize(("variant", "epochs"), [("described", 500), ("released", 300)])
 def test_planted_stripes(variant, epochs):
-    """STAGATE 10: found by the mixture on the latent; less well with positions destroyed."""
+    """STAGATE 10: found by the mixture, median of seeds; less well with positions destroyed."""
     data, truth = tissue(18, genes=90, signal=1.5)
-    found = run("stagate", data, Job(0, 3), variant, epochs=epochs, width=128)
-    score = adjusted_rand_score(truth, found.clusters)
+    short = {"epochs": epochs, "width": 128}
+    found = [run("stagate", data, Job(seed, 3), variant, **short) for seed in range(3)]
+    score = np.median([adjusted_rand_score(truth, result.clusters) for result in found])
     assert score > 0.9
-    again = fit_mixture(found.embedding, 3, np.random.default_rng(0), kmeans_starts=20)
-    assert adjusted_rand_score(again.labels, found.clusters) > 0.8
+    again = fit_mixture(found[0].embedding, 3, np.random.default_rng(0), kmeans_starts=20)
+    assert adjusted_rand_score(again.labels, found[0].clusters) > 0.8
     order = np.random.default_rng(0).permutation(data.n_cells)
     lost = dataclasses.replace(data, coordinates=data.coordinates[order])
-    without = run("stagate", lost, Job(0, 3), variant, epochs=epochs, width=128)
+    without = run("stagate", lost, Job(0, 3), variant, **short)
     assert adjusted_rand_score(truth, without.clusters) < score - 0.1
 
 

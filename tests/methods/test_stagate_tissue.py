@@ -178,7 +178,7 @@ def test_no_tensor_is_spots_by_spots_or_spots_by_genes():
     model, _ = build(data, params("stagate", width=24), Job(0, 3))
     with Largest() as largest:
         torch.stack(list(model.step(0).values())).sum().backward()
-    entries = model.whole[0][1].features.forward.values().numel()
+    entries = model.whole[0][1].features.matrix.forward.values().numel()
     assert largest.size <= max(73 * 73 * 24, entries)
 
 
