@@ -60,9 +60,9 @@ class ZinbDecoder(nn.Module):
     def hidden(self, z: Tensor) -> Tensor:
         """Return the trunk, standardised over all cells, cells x width."""
         x = self.trunk(z)
-        variance, mean = torch.var_mean(x, dim=0, correction=0)
-        x = (x - mean) * (self.scale * torch.rsqrt(variance + BATCH_EPS)) + self.shift
-        return torch.relu_(x)
+        x = x - x.mean(dim=0)
+        deviation = torch.sqrt(x.square().mean(dim=0) + BATCH_EPS)  # far faster than torch.var
+        return torch.relu_(x * (self.scale / deviation) + self.shift)
 
     def loss(self, z: Tensor, target: ZinbTarget) -> Tensor:
         """Return the mean negative log-likelihood of the target."""

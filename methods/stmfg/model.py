@@ -136,7 +136,7 @@ def fit(data: Data, params: Params, job: Job) -> Result:
     coordinates, pitch = data.coordinates, data.pitch
 
     def head() -> Result:
-        found = kmeans_result(model.embedding(), job, params.kmeans_starts)
+        found = kmeans_result(model.embedding(), job, params.k_rule, params.kmeans_starts)
         found.clusters = majority_vote(found.clusters, coordinates, params.refine, pitch)
         return found
 
