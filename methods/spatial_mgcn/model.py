@@ -20,11 +20,12 @@ from methods.shared.pair_losses import CosineGraphLoss, gram_distance
 from methods.shared.partition import kmeans_result, mixture_result
 from methods.shared.refine import majority_vote
 from methods.shared.seeding import torch_stream
+from methods.shared.spot_features import expression, propagation
 from methods.shared.tiled import TiledMatrix
 from methods.shared.train import Training
 from methods.shared.zinb import ZinbTarget, zinb_heads
 
-from .inputs import expression, propagation, spatial_graph
+from .inputs import spatial_graph
 from .network import Network, Views
 
 

@@ -22,7 +22,8 @@ from methods.shared.expression_graph import expression_knn
 from methods.shared.graph import adjacency, pitch_of, symmetrise
 from methods.shared.pair_losses import CosineGraphLoss, gram_distance
 from methods.shared.radius_graph import covering_radius, radius_graph
-from methods.spatial_mgcn.inputs import expression, propagation, spatial_graph
+from methods.shared.spot_features import expression, propagation
+from methods.spatial_mgcn.inputs import spatial_graph
 from tests.conftest import MIRROR, needs_mirror
 from tests.methods.toys import tissue
 
