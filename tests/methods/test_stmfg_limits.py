@@ -3,40 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
-import json
-import os
-import subprocess
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
-import scipy.sparse as sp
 import torch
-from torch.utils._python_dispatch import TorchDispatchMode
 
 from methods.contract import Data, Job
 from methods.shared.radius_graph import radius_graph
 from methods.stmfg.model import Model, prepare
-from tests.methods.toys import params, run, tissue
+from tests.methods.toys import AWKWARD_TISSUES, awkward_tissue, params, run, tissue
+from tests.methods.watch import Largest, peaks
 
-REPOSITORY = Path(__file__).resolve().parents[2]
 SMALL = {"epochs": 3, "kmeans_starts": 3}
-
-
-class Largest(TorchDispatchMode):
-    """Remembers the largest dense tensor that any operation returned."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.size = 0
-
-    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
-        out = func(*args, **(kwargs or {}))
-        for tensor in out if isinstance(out, tuple) else (out,):
-            if isinstance(tensor, torch.Tensor) and tensor.layout == torch.strided:
-                self.size = max(self.size, tensor.numel())
-        return out
 
 
 @pytest.mark.parametrize("exact_up_to", [5000, 6000])
@@ -52,79 +30,21 @@ def test_no_tensor_is_spots_by_spots_or_spots_by_genes(exact_up_to, mask):
     assert largest.size <= 72**2 * 256
 
 
-CHILD = """
-import json, sys
-from pathlib import Path
-sys.path.insert(0, ".")
-from benchmarks.synthetic import dataset
-from methods.contract import Job
-from tests.methods.toys import run
-
-def peak():
-    lines = Path("/proc/self/status").read_text().splitlines()
-    return int(next(line for line in lines if line.startswith("VmHWM:")).split()[1])
-
-def fit(n):
-    data = dataset("spatial", n, 60)[0]
-    run("stmfg", data, Job(0, 7), epochs=2, kmeans_starts=1)
-
-fit(200)
-idle = peak()
-fit(int(sys.argv[1]))
-print(json.dumps([idle, peak()]))
-"""
-
-
 def test_memory_grows_with_the_spots():
     """StMFG 9.11: peak memory above the idle process at most 4.5 times from 5,000 to 20,000."""
-    grown = []
-    for n in (5000, 20000):
-        command = [sys.executable, "-W", "ignore", "-c", CHILD, str(n)]
-        environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-        done = subprocess.run(
-            command, cwd=REPOSITORY, env=environment, stdout=subprocess.PIPE, text=True, check=True
-        )
-        idle, peak = json.loads(done.stdout.splitlines()[-1])
-        grown.append(peak - idle)
+    grown = peaks("stmfg", "spatial", [5000, 20000], 60, kmeans_starts=1, epochs=2)
     assert grown[1] < 4.5 * grown[0]
 
 
-def awkward(kind: str) -> Data:
-    data, _ = tissue()
-    counts, position = data.counts.toarray(), data.coordinates
-    if kind == "fewer spots than neighbours":
-        counts, position = counts[:5], position[:5]
-    elif kind == "empty spots and genes":
-        counts[:5], counts[:, 7:11] = 0, 0
-    elif kind == "identical spots":
-        counts[:], position = counts[:1], position * 0
-    elif kind == "spots on a line":
-        position = position * [1.0, 0.0]
-    elif kind == "pairs of spots at one place":
-        position = np.repeat(position[::2], 2, axis=0)
-    elif kind == "isolated spots":
-        position = position + np.outer(np.arange(len(position)) < 3, [1e5, 2e5])
-        position[:3] *= np.array([[1.0], [2.0], [3.0]])
-    elif kind == "two far pieces":
-        position = position + np.where(np.arange(len(position)) < 40, 0, 1e6)[:, None]
-    elif kind == "one spot":
-        counts, position = counts[:1], position[:1]
-    genes = np.arange(counts.shape[1]).astype(str)
-    return Data(sp.csr_matrix(counts), genes, position, data.pitch)
-
-
-SWITCHES = [{}, {"fusion": "token"}, {"contrast": "gram"},
+SWITCHES = [{"fusion": "token"}, {"contrast": "gram"},
             {"mask_neighbours": True, "exact_pairs_up_to": 0, "n_negatives": 4}]  # fmt: skip
-KINDS = ["fewer spots than neighbours", "empty spots and genes", "identical spots",
-         "spots on a line", "pairs of spots at one place", "isolated spots", "two far pieces",
-         "one spot"]  # fmt: skip
 
 
 @pytest.mark.parametrize("changes", SWITCHES, ids=str)
-@pytest.mark.parametrize("kind", KINDS)
-def test_awkward_tissues_still_get_a_whole_answer(kind, changes):
+@pytest.mark.parametrize("kind", AWKWARD_TISSUES)
+def test_awkward_tissues_under_every_switch(kind, changes):
     """Bad input: tiny, empty, collinear, duplicate, isolated and disconnected spots."""
-    data = awkward(kind)
+    data = awkward_tissue(kind)
     result = run("stmfg", data, Job(0, min(2, data.n_cells)), **SMALL, **changes)
     assert result.clusters.shape == (data.n_cells,)
     assert np.isfinite(result.embedding).all()
@@ -132,12 +52,12 @@ def test_awkward_tissues_still_get_a_whole_answer(kind, changes):
 
 def test_isolated_spots_and_pieces_keep_to_themselves():
     """Bad input: no edge joins pieces; a spot without neighbours averages over itself."""
-    data = awkward("isolated spots")
+    data = awkward_tissue("isolated spots")
     inputs = prepare(data, params("stmfg"))
     degree = np.asarray(inputs.near.sum(axis=1)).ravel()
     assert (degree[:3] == 0).all()
     assert (degree[3:] > 0).all()
-    near = prepare(awkward("two far pieces"), params("stmfg")).near
+    near = prepare(awkward_tissue("two far pieces"), params("stmfg")).near
     assert near[:40][:, 40:].nnz == 0
 
 
