@@ -15,11 +15,9 @@ from methods.contract import Data, Job
 from methods.runner import read_input
 from methods.shared.decoder import ZinbDecoder
 from methods.shared.graph import pitch_of
-from methods.shared.kmeans import kmeans
 from methods.shared.pair_losses import gram_distance
 from methods.shared.radius_graph import radius_graph
 from methods.shared.refine import majority_vote
-from methods.shared.train import Training
 from methods.stmfg.attention import Scorer, Tokens
 from methods.stmfg.model import Inputs, Model, prepare, propagate
 from methods.stmfg.network import Network
@@ -332,46 +330,3 @@ def test_places_matter():
     ours, torn, plain = np.median(scores, axis=0)
     assert ours > torn + 0.1
     assert ours > plain + 0.1
-
-
-def two_pairs(seed: int, side: int = 18, genes: int = 600) -> tuple[Data, np.ndarray]:
-    """Outer stripes 0 and 1 express alike; between them 2 and 3 express differently, mixed."""
-    row, column = np.divmod(np.arange(side * side), side)
-    places = np.column_stack([column + 0.5 * (row % 2), row * np.sqrt(3) / 2]) * 100.0
-    rng = np.random.default_rng(seed)
-    stripe = column * 3 // side
-    labels = np.where(stripe == 1, 2 + rng.integers(2, size=len(row)), stripe // 2)
-    mean = np.full((4, genes), 0.4)
-    for group, profile in enumerate((0, 0, 1, 2)):
-        mean[group, 100 * profile : 100 * (profile + 1)] = 3.0
-    counts = sp.csr_matrix(rng.poisson(mean[labels]).astype(np.float32))
-    return Data(counts, np.arange(genes).astype(str), places, 100.0), labels
-
-
-def trained(inputs: Inputs, chosen, seed: int) -> np.ndarray:
-    """Train on given graphs and split the embedding in four."""
-    model = Model(inputs, chosen, Job(seed, 4))
-    training = Training(Job(seed, 4), chosen.epochs, lambda: np.empty(0))
-    training.run(model.optimiser(), model.step, chosen.epochs)
-    return kmeans(model.embedding(), 4, np.random.default_rng(seed))
-
-
-@pytest.mark.parametrize("seed", [0, 1])
-def test_only_both_graphs_separate_both_pairs(seed):
-    """StMFG 9.10: expression alone fails on the stripes, space alone on the mixed types."""
-    data, truth = two_pairs(seed)
-    chosen = params("stmfg", epochs=80, gamma=10.0)
-    inputs = prepare(data, chosen)
-    stripes, mixed = truth < 2, truth >= 2
-
-    def scores(given: Inputs) -> list[float]:
-        found = trained(given, chosen, seed)
-        return [adjusted_rand_score(truth[part], found[part]) for part in (stripes, mixed)]
-
-    fused = scores(inputs)
-    spatial = scores(inputs._replace(alike=inputs.near))
-    expression = scores(inputs._replace(near=inputs.alike))
-    assert min(fused) > 0.9
-    assert spatial[1] < 0.5
-    assert expression[0] < 0.5
-    assert expression[1] > 0.9
