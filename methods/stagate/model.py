@@ -152,7 +152,7 @@ def fit(data: Data, params: Params, job: Job) -> Result:
     model, facts = build(data, params, job)
 
     def head() -> Result:
-        return mixture_result(model.embedding(), job, params.kmeans_starts)
+        return mixture_result(model.embedding(), job, params.k_rule, params.kmeans_starts)
 
     steps = params.epochs * len(model.batches)
     training = Training(job, steps, lambda: head().clusters, model)
