@@ -8,12 +8,13 @@ import numpy as np
 import scipy.sparse as sp
 
 from methods.contract import Data
-from methods.shared.graph import adjacency, pitch_of, spatial_knn
+from methods.shared.graph import pitch_of
 from methods.shared.hvg import seurat_v3
 from methods.shared.leiden import Leiden, fuzzy_graph
 from methods.shared.pca import principal_components
 from methods.shared.preprocess import log1p, scale_to_total, take_genes
-from methods.shared.radius import between_sections, radius_graph, radius_of_mean_degree
+from methods.shared.section_graphs import between_sections, radius_of_mean_degree, section_graph
+from methods.shared.sections import section_knn
 from methods.shared.seeding import integer, stream
 
 SPARSE_BELOW = 2.0
@@ -53,30 +54,18 @@ def spot_graph(data: Data, reach: Reach) -> tuple[sp.csr_matrix, dict[str, float
     coordinates, sections = data.coordinates, data.batch
     pitch = data.pitch or pitch_of(coordinates)
     if reach.graph == "knn":
-        graph = nearest(coordinates, reach.n_neighbors, pitch, sections)
+        lists = section_knn(coordinates, reach.n_neighbors, pitch, sections)
+        graph = sp.csr_matrix(lists.T)  # to those listed, as in both of the authors' codes
         return graph, {"mean_degree": graph.nnz / graph.shape[0]}
     radius = reach.radius * pitch
-    graph = radius_graph(coordinates, radius, pitch, sections)
+    graph = section_graph(coordinates, radius, pitch, sections)
     if reach.mean_degree > 0 and graph.nnz < SPARSE_BELOW * graph.shape[0]:
         radius = max(radius, radius_of_mean_degree(coordinates, reach.mean_degree, sections))
-        graph = radius_graph(coordinates, radius, pitch, sections)
+        graph = section_graph(coordinates, radius, pitch, sections)
     if sections is not None and reach.section_radius > 0:
         across = reach.section_radius * pitch
         graph = sp.csr_matrix(graph + between_sections(coordinates, across, pitch, sections))
     return graph, {"radius": radius, "mean_degree": graph.nnz / graph.shape[0]}
-
-
-def nearest(
-    coordinates: np.ndarray, k: int, pitch: float, sections: np.ndarray | None
-) -> sp.csr_matrix:
-    """Join spots to those that list them among their k nearest, as both of the authors' codes."""
-    codes = np.zeros(len(coordinates), dtype=int) if sections is None else sections
-    order = np.argsort(codes, kind="stable")
-    places = [coordinates[codes == code] for code in np.unique(codes)]
-    lists = [adjacency(spatial_knn(p, min(k, len(p) - 1), pitch)) for p in places]
-    back = np.argsort(order)
-    joined = sp.block_diag(lists, format="csr")[back][:, back]
-    return sp.csr_matrix(joined.T)
 
 
 def cell_types(features: sp.csr_matrix, seed: int) -> np.ndarray:

@@ -12,8 +12,8 @@ import torch
 from methods.contract import Data, Job
 from methods.shared.accumulate import accumulated
 from methods.shared.halo import spatial_tiles, with_halo
-from methods.shared.radius import between_sections, radius_graph, radius_of_mean_degree
-from methods.stagate.inputs import expression, nearest, spot_graph
+from methods.shared.section_graphs import between_sections, radius_of_mean_degree, section_graph
+from methods.stagate.inputs import expression, spot_graph
 from methods.stagate.model import Model, build
 from methods.stagate.parts import Tissue
 from tests.methods.test_scrcl_limits import Largest
@@ -25,13 +25,13 @@ SMALL = {"width": 24, "latent": 5, "epochs": 4}
 def test_radius_graph_of_a_lattice():
     """STAGATE 7: symmetric, no self and no zero-distance edges, mean degree 5 to 6."""
     data, _ = tissue(20)
-    graph = radius_graph(data.coordinates, 1.1 * data.pitch, data.pitch)
+    graph = section_graph(data.coordinates, 1.1 * data.pitch, data.pitch)
     assert (graph != graph.T).nnz == 0
     assert graph.diagonal().sum() == 0
     assert 5 < graph.nnz / data.n_cells < 6
     assert graph.sum(axis=1).max() == 6
     doubled = np.concatenate([data.coordinates, data.coordinates[:7]])
-    again = radius_graph(doubled, 1.1 * data.pitch, data.pitch)
+    again = section_graph(doubled, 1.1 * data.pitch, data.pitch)
     assert again[np.arange(400, 407), np.arange(7)].sum() == 0
     np.testing.assert_array_equal(again[400:407].toarray(), again[:7].toarray())
 
@@ -43,7 +43,7 @@ def test_radius_graph_is_that_of_all_distances():
     expected = (distance > 0) & (distance < 2.1)
     turn = np.array([[np.cos(0.3), -np.sin(0.3)], [np.sin(0.3), np.cos(0.3)]])
     for moved, scale in ((points, 1.0), (points @ turn * 37 + 1e4, 37.0)):
-        found = radius_graph(moved, 2 * scale, scale)
+        found = section_graph(moved, 2 * scale, scale)
         np.testing.assert_array_equal(found.toarray(), expected)
 
 
@@ -53,7 +53,7 @@ def test_sections_are_joined_to_the_next_alone():
     sections = np.repeat([2, 0, 5], 36)
     jitter = np.random.default_rng(0).normal(0, 3, (108, 2))
     stack = np.tile(data.coordinates, (3, 1)) + jitter
-    within = radius_graph(stack, 110, 100, sections)
+    within = section_graph(stack, 110, 100, sections)
     rows, columns = within.nonzero()
     assert (sections[rows] == sections[columns]).all()
     rows, columns = between_sections(stack, 110, 100, sections).nonzero()
@@ -73,8 +73,9 @@ def test_sections_are_joined_to_the_next_alone():
 def test_nearest_spots_receive_from_those_that_list_them():
     """STAGATE 1: the graph of nearest spots is not symmetric; messages flow to listed ones."""
     line = np.column_stack([[0.0, 1.0, 2.5, 9.0], np.zeros(4)])
-    graph = nearest(line, 1, 1.0, None).toarray()
-    np.testing.assert_array_equal(np.argwhere(graph), [[0, 1], [1, 0], [1, 2], [2, 3]])
+    data = dataclasses.replace(tissue(2)[0], coordinates=line, pitch=1.0)
+    graph, _ = spot_graph(data, params("stagate", graph="knn", n_neighbors=1))
+    np.testing.assert_array_equal(np.argwhere(graph.toarray()), [[0, 1], [1, 0], [1, 2], [2, 3]])
 
 
 def test_radius_grows_on_irregular_positions():
@@ -126,7 +127,7 @@ def test_tiles_cover_every_spot_once():
     np.testing.assert_array_equal(np.sort(np.concatenate(tiles)), np.arange(225))
     assert max(map(len, tiles)) <= 40
     assert len(spatial_tiles(data.coordinates * 0, 40)) == 8
-    graph = radius_graph(data.coordinates, 110, 100)
+    graph = section_graph(data.coordinates, 110, 100)
     around = with_halo(graph, tiles[0], 2)
     np.testing.assert_array_equal(around[: len(tiles[0])], tiles[0])
     reach = graph[tiles[0]] + (graph[tiles[0]] @ graph)

@@ -1,4 +1,4 @@
-"""Spots within a radius of each other, in one section or in several; edges only, no distances."""
+"""Radius graphs of one section or several; spots that share a position are not joined."""
 
 from __future__ import annotations
 
@@ -8,25 +8,21 @@ import numpy as np
 import scipy.sparse as sp
 from scipy.spatial import cKDTree
 
-RESOLUTION = 1e-6
+from methods.shared.radius_graph import radius_graph
 
 
-def radius_graph(
+def section_graph(
     coordinates: np.ndarray, radius: float, pitch: float, sections: np.ndarray | None = None
 ) -> sp.csr_matrix:
     """
-    Join spots of one section whose distance is positive and at most `radius`.
-
-    Distances are compared after rounding to 1e-6 of the pitch, so that rotating, moving or
-    scaling the tissue changes nothing. Spots that share a position are not joined, and cost no
-    more than their edges to others.
+    Join spots of one section at different positions at most `radius` apart.
 
     Parameters
     ----------
     coordinates
         Positions, spots x 2.
     radius, pitch
-        In the unit of `coordinates`.
+        In the unit of `coordinates`; for the tie rule see `radius_graph`.
     sections
         Section of each spot, spots; None where there is one.
 
@@ -35,8 +31,10 @@ def radius_graph(
     Symmetric ones without a diagonal, spots x spots, float32.
     """
     places, spot_place = _places(coordinates, sections)
-    graph = _within(places, places, radius, pitch)
-    member = _membership(spot_place, len(places))
+    graph = radius_graph(places, radius, pitch)
+    n = len(spot_place)
+    ones = np.ones(n, dtype=np.float32)
+    member = sp.csr_matrix((ones, spot_place, np.arange(n + 1)), (n, len(places)))
     return _ones(member @ graph @ member.T)
 
 
@@ -46,7 +44,7 @@ def between_sections(
     """
     Join spots of consecutive, aligned sections whose in-plane distance is at most `radius`.
 
-    Spots exactly above each other are not joined, as in the authors' networks.
+    Spots exactly above each other are not joined, as within a section.
 
     Parameters
     ----------
@@ -61,14 +59,15 @@ def between_sections(
     -------
     Symmetric ones, spots x spots, float32.
     """
-    codes = np.unique(sections)
     n = len(coordinates)
     graph = sp.csr_matrix((n, n), dtype=np.float32)
-    for lower, upper in pairwise(codes):
-        left, right = (np.flatnonzero(sections == code) for code in (lower, upper))
-        edges = _within(coordinates[left], coordinates[right], radius, pitch).tocoo()
-        half = sp.csr_matrix((edges.data, (left[edges.row], right[edges.col])), (n, n))
-        graph = graph + half + half.T
+    for pair in pairwise(np.unique(sections)):
+        spots = np.flatnonzero(np.isin(sections, pair))
+        edges = section_graph(coordinates[spots], radius, pitch).tocoo()
+        rows, columns = spots[edges.row], spots[edges.col]
+        cross = sections[rows] != sections[columns]
+        found = (edges.data[cross], (rows[cross], columns[cross]))
+        graph = graph + sp.csr_matrix(found, (n, n))
     return _ones(graph)
 
 
@@ -112,23 +111,6 @@ def _places(coordinates: np.ndarray, sections: np.ndarray | None) -> tuple[np.nd
     spots = np.column_stack([coordinates, height]).astype(np.float64)
     places, spot_place = np.unique(spots, axis=0, return_inverse=True)
     return places, spot_place.ravel()
-
-
-def _within(left: np.ndarray, right: np.ndarray, radius: float, pitch: float) -> sp.csr_matrix:
-    """Find pairs at a positive distance of at most `radius`, both rounded."""
-    unit = RESOLUTION * pitch
-    trees = cKDTree(left), cKDTree(right)
-    pairs = trees[0].sparse_distance_matrix(trees[1], radius + unit, output_type="ndarray")
-    steps = np.rint(pairs["v"] / unit)
-    pairs = pairs[(steps > 0) & (steps <= np.rint(radius / unit))]
-    ones = np.ones(len(pairs), dtype=np.float32)
-    return sp.csr_matrix((ones, (pairs["i"], pairs["j"])), (len(left), len(right)))
-
-
-def _membership(place: np.ndarray, n_places: int) -> sp.csr_matrix:
-    n = len(place)
-    ones = np.ones(n, dtype=np.float32)
-    return sp.csr_matrix((ones, place, np.arange(n + 1)), (n, n_places))
 
 
 def _ones(graph: sp.csr_matrix) -> sp.csr_matrix:
