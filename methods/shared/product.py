@@ -20,7 +20,7 @@ def multiply(a: Tensor, b: Tensor) -> Tensor:
     Parameters
     ----------
     a, b
-        n x m and m x d; a transposed view is as good as a contiguous one.
+        n x m and m x d; a transposed view is as good as a contiguous one, any other is copied.
 
     Returns
     -------
@@ -30,8 +30,13 @@ def multiply(a: Tensor, b: Tensor) -> Tensor:
         return a @ b
     if min(*a.shape, b.shape[1]) < SMALL:
         return a @ b
-    out: Tensor = torch.ops.mkldnn._linear_pointwise(a, b.T, None, "none", [], "")
+    out: Tensor = torch.ops.mkldnn._linear_pointwise(gapless(a), gapless(b).T, None, "none", [], "")
     return out
+
+
+def gapless(a: Tensor) -> Tensor:
+    """Return a matrix without gaps between its rows or columns: on others oneDNN crawls."""
+    return a if a.is_contiguous() or a.T.is_contiguous() else a.contiguous()
 
 
 def _onednn() -> bool:
