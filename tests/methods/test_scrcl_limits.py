@@ -31,8 +31,8 @@ def test_no_tensor_is_cells_by_cells_or_cells_by_genes():
 def test_memory_doubles_with_the_cells():
     """ScRCL 9.8: peak memory above the idle process at 2,000, 4,000 and 8,000 cells."""
     grown = peaks("scrcl", "scrna", [2000, 4000, 8000], 200, kmeans_starts=1, epochs=2, width=300)
-    assert grown[1] < 3 * grown[0]
-    assert grown[2] < 3 * grown[1]
+    assert grown[1] < 2.4 * grown[0]
+    assert grown[2] < 2.4 * grown[1]
 
 
 def test_a_batch_of_one_cell_changes_nothing():
