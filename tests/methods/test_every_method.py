@@ -7,6 +7,7 @@ import dataclasses
 import importlib
 import inspect
 
+import anndata
 import numpy as np
 import pytest
 import scipy.sparse as sp
@@ -15,6 +16,7 @@ from hypothesis import strategies as st
 from sklearn.metrics import adjusted_rand_score
 
 from methods.contract import Data, Job, Params, Result
+from methods.runner import read_input
 from tests.methods.toys import METHODS, NAMES, SHORT, card, run, tissue, toy
 
 VARIANTS = [(name, variant) for name in NAMES for variant in card(name)["variants"]]
@@ -49,6 +51,27 @@ def test_output_keeps_the_contract(name, clusters):
         assert result.embedding.dtype == np.float32
         assert len(result.embedding) == data.n_cells
         assert np.isfinite(result.embedding).all()
+
+
+@pytest.mark.parametrize(("name", "variant"), VARIANTS)
+def test_labels_beside_the_input_change_nothing(name, variant, tmp_path):
+    """scTAG 9, scRCL 9.7, Spatial-MGCN 9.11, stMFG 9.9: annotations permuted or deleted."""
+    data, truth = toy(name)
+    results = []
+    for file, labels in (("a", truth), ("b", truth[::-1] * 7), ("c", None)):
+        adata = anndata.AnnData(data.counts)
+        if data.coordinates is not None:
+            adata.obsm["spatial"] = data.coordinates
+            adata.uns["blindfold"] = {"pitch": data.pitch}
+        if labels is not None:
+            adata.obs["ground_truth"] = [str(label) for label in labels]
+            adata.obs["label"] = labels
+        adata.write_h5ad(tmp_path / f"{file}.h5ad")
+        job = {"input": str(tmp_path / f"{file}.h5ad"), "needs": card(name)["needs"]}
+        results.append(run(name, read_input(job)[0], Job(0, 3), variant, **SHORT))
+    for other in results[1:]:
+        np.testing.assert_array_equal(results[0].clusters, other.clusters)
+        np.testing.assert_array_equal(results[0].embedding, other.embedding)
 
 
 RULES = {"bic": "BIC", "eigengap": "eigengap", "leiden": "Leiden stability"}

@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -171,59 +167,3 @@ def test_a_killed_run_goes_on_where_it_was(variant):
     resumed = run("graphcvae", data, Job(0, 3, snapshots=2, checkpoint=kept), variant, epochs=6)
     assert resumed.embedding.tobytes() == whole.embedding.tobytes()
     assert resumed.clusters.tobytes() == whole.clusters.tobytes()
-
-
-LARGE = """
-import json, resource, sys
-sys.path.insert(0, ".")
-import numpy as np, torch
-from torch.utils._python_dispatch import TorchDispatchMode
-from benchmarks.synthetic import dataset
-from methods.contract import Job
-from tests.methods.toys import run
-
-class Largest(TorchDispatchMode):
-    size = 0
-    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
-        out = func(*args, **(kwargs or {}))
-        for tensor in out if isinstance(out, (tuple, list)) else (out,):
-            if isinstance(tensor, torch.Tensor) and tensor.layout == torch.strided:
-                self.size = max(self.size, tensor.numel())
-        return out
-
-cells, genes, variant = json.loads(sys.argv[1])
-torch.set_num_threads(1)
-data, k = dataset("spatial", cells, genes)
-with Largest() as largest:
-    run("graphcvae", data, Job(0, k), variant, epochs=1, kmeans_starts=0)
-peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-print(json.dumps({"tensor": largest.size, "peak_mb": peak}))
-"""
-
-
-def measured(cells: int, genes: int, variant: str) -> dict:
-    done = subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", LARGE, json.dumps([cells, genes, variant])],
-        cwd=REPOSITORY, text=True, check=True, stdout=subprocess.PIPE,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-    )  # fmt: skip
-    found: dict = json.loads(done.stdout.splitlines()[-1])
-    print(cells, genes, variant, found)
-    return found
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("variant", VARIANTS)
-def test_memory_grows_with_the_spots(variant):
-    """GraphCVAE 13: from 5,001 spots on no spots x genes array; 20,000 in at most 3 GiB."""
-    few, many = (measured(cells, 3000, variant) for cells in (5001, 20004))
-    assert many["peak_mb"] < 3072
-    assert many["peak_mb"] - 400 < 4.5 * (few["peak_mb"] - 400)
-    for cells, found in ((5001, few), (20004, many)):
-        assert found["tensor"] < cells * 2000
-
-
-@pytest.mark.slow
-def test_a_hundred_thousand_spots():
-    """GraphCVAE 13: largest array linear in spots."""
-    assert measured(100_000, 200, "described")["tensor"] <= 100_000 * 768

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import anndata
 import numpy as np
 import pytest
 import scipy.sparse as sp
@@ -12,7 +11,6 @@ from torch.nn.functional import leaky_relu, normalize
 from torch_geometric.nn import GCNConv
 
 from methods.contract import Data, Job
-from methods.runner import read_input
 from methods.scrcl.heads import central_start, cosine_kmeans
 from methods.scrcl.inputs import Inputs, gene_neighbours, gene_propagation
 from methods.scrcl.model import Model, prepare
@@ -172,24 +170,6 @@ def test_votes_are_reported_both_ways():
     assert plain.notes["changed_by_vote"] == 0
     assert voted.notes["changed_by_vote"] == np.mean(expected != plain.clusters) > 0
     assert run("scrcl", cells()[0], Job(0, 3), refine=12, **SMALL).notes["changed_by_vote"] == 0
-
-
-def test_labels_beside_the_input_change_nothing(tmp_path):
-    """ScRCL 9.7: permuted or deleted annotations leave the outputs bit-identical."""
-    data, truth = tissue()
-    results = []
-    for name, labels in (("a", truth), ("b", truth[::-1]), ("c", None)):
-        adata = anndata.AnnData(data.counts)
-        adata.obsm["spatial"] = data.coordinates
-        adata.uns["blindfold"] = {"pitch": data.pitch}
-        if labels is not None:
-            adata.obs["ground_truth"] = [str(label) for label in labels]
-        adata.write_h5ad(tmp_path / f"{name}.h5ad")
-        job = {"input": tmp_path / f"{name}.h5ad", "needs": ["coordinates"]}
-        results.append(run("scrcl", read_input(job)[0], Job(0, 3), **SMALL))
-    for other in results[1:]:
-        np.testing.assert_array_equal(results[0].clusters, other.clusters)
-        np.testing.assert_array_equal(results[0].embedding, other.embedding)
 
 
 def test_number_of_clusters_by_eigengap():

@@ -12,7 +12,7 @@ import torch
 from methods.contract import Job
 from methods.scrcl.model import Model, Views, prepare
 from tests.methods.toys import cells, params, run
-from tests.methods.watch import Largest, peaks
+from tests.methods.watch import Largest
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 SMALL = {"width": 40, "epochs": 15}
@@ -26,13 +26,6 @@ def test_no_tensor_is_cells_by_cells_or_cells_by_genes():
     with Largest() as largest:
         torch.stack(list(model.step(0).values())).sum().backward()
     assert largest.size <= max(5200 * 24, model.features.matrix.forward.values().numel())
-
-
-def test_memory_doubles_with_the_cells():
-    """ScRCL 9.8: peak memory above the idle process at 2,000, 4,000 and 8,000 cells."""
-    grown = peaks("scrcl", "scrna", [2000, 4000, 8000], 200, kmeans_starts=1, epochs=2, width=300)
-    assert grown[1] < 2.4 * grown[0]
-    assert grown[2] < 2.4 * grown[1]
 
 
 def test_a_batch_of_one_cell_changes_nothing():

@@ -2,22 +2,14 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
-
-import anndata
 import numpy as np
-import pandas as pd
 import pytest
 import torch
 from sklearn.metrics import adjusted_rand_score
 
 from methods.contract import Job
-from methods.runner import read_input
 from methods.sctag.model import Model, loss_over_no_edges, prepare, zinb_target
 from methods.shared.preprocess import log1p, scale_to_total
-from tests.conftest import REPOSITORY
 from tests.methods.toys import cells, params, run
 
 QUICK = {"epochs": 20, "cluster_epochs": 17}
@@ -132,48 +124,6 @@ def test_permuting_genes_leaves_the_embedding():
     weight = second.network.first.weight
     weight.data = weight.data[:, order]
     torch.testing.assert_close(second.encode(), first.encode(), rtol=1e-3, atol=1e-4)
-
-
-def test_labels_in_the_file_change_nothing(tmp_path):
-    """scTAG 9: columns of classes, true or corrupted, never reach the method."""
-    data, truth = cells()
-    found = []
-    for labels in (truth, np.random.default_rng(0).permutation(truth), truth[::-1] * 7):
-        names = [f"c{i}" for i in range(90)]
-        obs = pd.DataFrame({"label": labels, "cell_type": labels.astype(str)}, index=names)
-        path = tmp_path / "input.h5ad"
-        anndata.AnnData(data.counts, obs=obs).write_h5ad(path)
-        seen, _ = read_input({"input": str(path), "needs": []})
-        found.append(run("sctag", seen, Job(0, 3), **QUICK).clusters)
-    np.testing.assert_array_equal(found[0], found[1])
-    np.testing.assert_array_equal(found[0], found[2])
-
-
-@pytest.mark.parametrize("exact_up_to", [0, 8000])
-def test_memory_about_doubles_with_the_cells(exact_up_to):
-    """scTAG 10: from 2,000 to 4,000 to 8,000 cells, graph loss sampled or exact in blocks.
-
-    What the second doubling adds to the peak is about twice what the first adds, whatever the
-    libraries take; an array of cells x cells makes it four times.
-    """
-    code = f"""
-import json
-from benchmarks.measure import peak_mb
-from benchmarks.synthetic import dataset
-from methods.contract import Job
-from tests.methods.toys import run
-short = dict(epochs=1, cluster_epochs=1, exact_graph_up_to={exact_up_to})
-peaks = []
-for n in (2000, 4000, 8000):
-    run("sctag", dataset("scrna", n, 600)[0], Job(0, 8), **short)
-    peaks.append(peak_mb())
-print(json.dumps(peaks))
-"""
-    done = subprocess.run(
-        [sys.executable, "-c", code], cwd=REPOSITORY, capture_output=True, text=True, check=True
-    )
-    first, second = np.diff(json.loads(done.stdout))
-    assert 1 < second / first < 3, (first, second)
 
 
 def test_a_collapsed_graph_decoder_shows():

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 
-import anndata
 import numpy as np
 import pytest
 import scipy.sparse as sp
@@ -14,7 +13,6 @@ from sklearn.metrics import adjusted_rand_score
 from torch.nn.functional import softplus
 
 from methods.contract import Data, Job
-from methods.runner import read_input
 from methods.shared.refine import majority_vote
 from methods.shared.zinb import EPS, LOG_MU_RANGE, THETA_RANGE, ZinbTarget, zinb_heads
 from methods.spatial_mgcn.model import Inputs, Model, prepare
@@ -266,24 +264,6 @@ def test_permuting_spots_permutes_clusters():
     )
     first, second = (run("spatial_mgcn", d, Job(0, 3), epochs=30).clusters for d in (data, mixed))
     assert adjusted_rand_score(first[order], second) > 0.98
-
-
-def test_labels_beside_the_input_change_nothing(tmp_path):
-    """Spatial-MGCN 9.11: permuted or deleted annotations leave the output bit-identical."""
-    data, truth = tissue()
-    results = []
-    for name, labels in (("a", truth), ("b", truth[::-1]), ("c", None)):
-        adata = anndata.AnnData(data.counts)
-        adata.obsm["spatial"] = data.coordinates
-        adata.uns["blindfold"] = {"pitch": data.pitch}
-        if labels is not None:
-            adata.obs["ground_truth"] = [str(label) for label in labels]
-        adata.write_h5ad(tmp_path / f"{name}.h5ad")
-        job = {"input": tmp_path / f"{name}.h5ad", "needs": ["coordinates"]}
-        results.append(run("spatial_mgcn", read_input(job)[0], Job(0, 3), **SMALL))
-    for other in results[1:]:
-        np.testing.assert_array_equal(results[0].clusters, other.clusters)
-        np.testing.assert_array_equal(results[0].embedding, other.embedding)
 
 
 def test_released_embeds_before_the_last_update():

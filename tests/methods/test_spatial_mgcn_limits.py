@@ -13,7 +13,7 @@ from methods.contract import Data, Job
 from methods.shared.radius_graph import covering_radius, radius_graph
 from methods.spatial_mgcn.model import Model, prepare
 from tests.methods.toys import awkward_tissue, params, run, tissue
-from tests.methods.watch import Largest, peaks
+from tests.methods.watch import Largest
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 SMALL = {"epochs": 3, "kmeans_starts": 3}
@@ -30,13 +30,6 @@ def test_no_tensor_is_spots_by_spots_or_spots_by_genes():
         with Largest() as largest:
             torch.stack(list(model.step(0).values())).sum().backward()
         assert largest.size <= 72**2 * 384
-
-
-def test_memory_doubles_with_the_spots():
-    """Spatial-MGCN 6: peak memory above the idle process at 2,500, 5,000 and 10,000 spots."""
-    grown = peaks("spatial_mgcn", "spatial", [2500, 5000, 10000], 60, kmeans_starts=1, epochs=2)
-    assert grown[1] < 2.4 * grown[0]
-    assert grown[2] < 2.4 * grown[1]
 
 
 def test_isolated_spots_and_pieces_keep_to_themselves():

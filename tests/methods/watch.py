@@ -1,15 +1,24 @@
-"""Watches what methods allocate: the largest tensor, and the peak of a fresh process."""
+"""Watches what methods allocate: the largest arrays, and the peak of a fresh process."""
 
 from __future__ import annotations
 
+import ctypes
+import gc
 import json
 import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import TypedDict
 
+import numpy as np
+import scipy.sparse as sp
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
+
+from benchmarks.synthetic import dataset
+from methods.contract import Data, Job
+from tests.methods.toys import card, run
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
@@ -29,39 +38,87 @@ class Largest(TorchDispatchMode):
         return out
 
 
-FREED = {"MALLOC_MMAP_THRESHOLD_": "1000000"}  # large arrays go when they are freed
-CHILD = """
-import json, sys
-import sklearn.cluster, sklearn.neighbors  # some methods load them for many cells only
-sys.path.insert(0, ".")
-from benchmarks.measure import peak_mb
-from benchmarks.synthetic import dataset
-from methods.contract import Job
-from tests.methods.toys import run
+class Dense:
+    """Remembers the largest dense array made of a sparse matrix."""
 
-name, modality, n, genes, settings = json.loads(sys.argv[1])
+    def __init__(self) -> None:
+        self.size = 0
+        for kind in (sp.csr_matrix, sp.csc_matrix, sp.coo_matrix, sp.csr_array, sp.csc_array):
+            for name in ("toarray", "todense"):
+                setattr(kind, name, self.watched(getattr(kind, name)))
 
-def fit(n):
-    data, n_clusters = dataset(modality, n, genes)
-    run(name, data, Job(0, n_clusters), **settings)
+    def watched(self, original):
+        def made(*args, **kwargs):
+            array = original(*args, **kwargs)
+            self.size = max(self.size, array.size)
+            return array
 
-fit(200)
-idle = peak_mb()
-fit(n)
-print(peak_mb() - idle)
-"""
+        return made
 
 
-def peaks(
-    name: str, modality: str, sizes: list[int], genes: int, **settings: object
-) -> list[float]:
-    """Return the peak memory above that of a run on 200 cells, in MiB, for each number of cells."""
-    found = []
-    for n in sizes:
-        job = json.dumps([name, modality, n, genes, settings])
-        done = subprocess.run(
-            [sys.executable, "-W", "ignore", "-c", CHILD, job], cwd=REPOSITORY, text=True,
-            env={**os.environ, "OMP_NUM_THREADS": "1", **FREED}, stdout=subprocess.PIPE, check=True,
-        )  # fmt: skip
-        found.append(float(done.stdout.splitlines()[-1]))
+class Watched(TypedDict):
+    """What one run took: MiB above the idle process, elements of the largest arrays."""
+
+    grown_mb: float
+    tensor: int
+    dense: int
+
+
+def watched(name: str, variant: str, cells: int, genes: int, times: int = 1, **settings) -> Watched:
+    """Run a method in a fresh process that ran it on 200 cells before.
+
+    With `times` the same counts lie among that many times the genes.
+    """
+    job = json.dumps([name, variant, cells, genes, times, settings])
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-m", "tests.methods.watch", job],
+        cwd=REPOSITORY, text=True, check=True, stdout=subprocess.PIPE,
+        # large arrays go back when they are freed
+        env={**os.environ, "OMP_NUM_THREADS": "1", "MALLOC_MMAP_THRESHOLD_": "1000000"},
+    )  # fmt: skip
+    found: Watched = json.loads(done.stdout.splitlines()[-1])
+    print(name, variant, cells, genes, times, found)
     return found
+
+
+def wide(data: Data, times: int) -> Data:
+    """Spread the same entries over more genes."""
+    entries = data.counts.tocoo()
+    columns = entries.col * times + entries.row % times
+    shape = (entries.shape[0], entries.shape[1] * times)
+    counts = sp.csr_matrix((entries.data, (entries.row, columns)), shape)
+    return Data(counts, np.array([f"g{i}" for i in range(shape[1])]), data.coordinates, data.pitch)
+
+
+def memory(field: str) -> float:
+    """Read a field of the process's own status, in MiB."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return int(next(line for line in lines if line.startswith(field)).split()[1]) / 1024
+
+
+def main(name: str, variant: str, cells: int, genes: int, times: int, settings: dict) -> Watched:
+    """Run on 200 cells, then on all."""
+    modality = "spatial" if "coordinates" in card(name)["needs"] else "scrna"
+    largest, dense = Largest(), Dense()
+
+    def fit(n: int) -> None:
+        data, n_clusters = dataset(modality, n, genes)
+        job = Job(0, n_clusters, impute=True)
+        for block in run(name, wide(data, times), job, variant, **settings).imputed or ():
+            dense.size = max(dense.size, block.size)
+
+    import sklearn.cluster  # some methods load them for many cells only
+    import sklearn.neighbors  # noqa: F401
+
+    fit(200)  # loads the other libraries and their work space
+    gc.collect()
+    ctypes.CDLL(None).malloc_trim(0)  # what is free would hide a part of the small run alone
+    idle = memory("VmRSS:")
+    largest.size = dense.size = 0
+    with largest:
+        fit(cells)
+    return {"grown_mb": memory("VmHWM:") - idle, "tensor": largest.size, "dense": dense.size}
+
+
+if __name__ == "__main__":
+    print(json.dumps(main(*json.loads(sys.argv[1]))))
