@@ -19,7 +19,7 @@ demo: env
 	@echo "report: $(CURDIR)/results/demo/report/index.html"
 
 test: env-test lint
-	pytest $(PYTEST_ARGS)
+	pytest -n 2 --dist loadfile --no-loadscope-reorder $(PYTEST_ARGS)
 
 lint: env-test
 	ruff format --check .
