@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -21,6 +22,11 @@ class Workflow:
     """A folder that Snakemake works in."""
 
     folder: Path
+    cache: Path
+
+    def copy(self, to: Path) -> Workflow:
+        """Copy the folder; with the same cache nothing in it has to be made again."""
+        return Workflow(shutil.copytree(self.folder, to), self.cache)
 
     def command(self, *words: str) -> list[str]:
         """Return Snakemake's command line; targets come first."""
@@ -28,7 +34,7 @@ class Workflow:
             sys.executable, "-m", "snakemake", *words,
             "--snakefile", str(REPOSITORY / "Snakefile"), "--directory", str(self.folder),
             "--profile", str(REPOSITORY / "workflow" / "profiles" / "ci"),
-            "--config", f"cache={self.folder / 'data'}",
+            "--config", f"cache={self.cache}",
         ]  # fmt: skip
 
     def snakemake(self, *words: str, status: int = 0) -> str:
@@ -77,12 +83,13 @@ def scores(results: Path) -> pd.DataFrame:
 @pytest.fixture
 def workflow(tmp_path: Path) -> Workflow:
     """Return an empty folder to work in."""
-    return Workflow(tmp_path)
+    return Workflow(tmp_path, tmp_path / "data")
 
 
 @pytest.fixture(scope="session")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Workflow:
     """Return a folder in which the test benchmark has run to its end; tests only read it."""
-    made = Workflow(tmp_path_factory.mktemp("finished"))
+    folder = tmp_path_factory.mktemp("finished")
+    made = Workflow(folder, folder / "data")
     made.snakemake("--configfile", str(TEST_CONFIG))
     return made
