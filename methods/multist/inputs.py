@@ -1,0 +1,124 @@
+"""From counts, positions and image to components, graph and image tokens."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+
+from methods.contract import Data
+from methods.shared.graph import symmetrise
+from methods.shared.hvg import seurat_v3
+from methods.shared.image import as_rgb, components, histology_features
+from methods.shared.pca import principal_components
+from methods.shared.preprocess import scale_to_total, take_genes, zscore
+from methods.shared.sections import section_knn
+
+from .colour import even_colours
+
+SHARE = 0.2  # of the spots; `min_spots` asks for no more than this
+MIN_COUNTS = 10
+IMAGE_COMPONENTS = 50
+
+
+def expressed_genes(counts: sp.csr_matrix, min_spots: int) -> np.ndarray:
+    """
+    Find genes with enough spots and counts.
+
+    Parameters
+    ----------
+    counts
+        Raw counts, spots x genes.
+    min_spots
+        Spots a gene must be seen in, but no more than a fifth of all spots and half of those that
+        the commonest gene is seen in: small and sparse tissues keep genes.
+
+    Returns
+    -------
+    Column indices; of genes seen in enough spots, those with ten counts, unless none has.
+
+    Raises
+    ------
+    ValueError
+        Where no gene is expressed.
+    """
+    n, genes = counts.shape
+    spots = np.bincount(counts.indices[counts.data > 0], minlength=genes)
+    if not spots.any():
+        raise ValueError("counts: every entry is zero; MultiST needs an expressed gene")
+    seen = spots >= min(min_spots, SHARE * n, spots.max() / 2)
+    total = np.bincount(counts.indices, weights=counts.data, minlength=genes)
+    enough = seen & (total >= MIN_COUNTS)
+    return np.flatnonzero(enough if enough.any() else seen)
+
+
+def expression(
+    counts: sp.csr_matrix, min_spots: int, n_genes: int, n_components: int
+) -> np.ndarray:
+    """
+    Reduce counts to principal components: a million a spot, no logarithm, z-scores, no clipping.
+
+    Parameters
+    ----------
+    counts
+        Raw counts, spots x genes.
+    min_spots
+        See `expressed_genes`.
+    n_genes
+        Variable genes (seurat_v3, of raw counts); all where there are fewer.
+    n_components
+        Principal components; fewer where spots or genes are fewer.
+
+    Returns
+    -------
+    Scores, spots x components.
+    """
+    counts = take_genes(counts, expressed_genes(counts, min_spots))
+    scaled = take_genes(scale_to_total(counts, 1e6)[0], seurat_v3(counts, n_genes))
+    return principal_components(zscore(scaled).sparse, n_components)
+
+
+def looped_graph(data: Data, n_neighbors: int) -> sp.csr_matrix:
+    """
+    Join spots of one section where either is among the other's nearest, and each with itself.
+
+    Returns
+    -------
+    Symmetric ones with the diagonal, spots x spots, float32.
+    """
+    assert data.coordinates is not None
+    graph = symmetrise(section_knn(data.coordinates, n_neighbors, data.pitch, data.batch))
+    looped = sp.csr_matrix(graph + sp.eye_array(graph.shape[0], dtype=np.float32, format="csr"))
+    looped.sort_indices()
+    return looped
+
+
+def image_tokens(
+    data: Data, colours: bool, rng: np.random.Generator
+) -> tuple[np.ndarray | None, dict[str, Any]]:
+    """
+    Describe the tissue around every spot.
+
+    Parameters
+    ----------
+    data
+        With or without an image.
+    colours
+        Whether the image is first mapped to the colours of its best patches.
+    rng
+        Chooses among these.
+
+    Returns
+    -------
+    spots x components, None without an image; and what is to be noted.
+    """
+    if data.image is None:
+        return None, {"image": "none"}
+    assert data.coordinates is not None
+    image = as_rgb(data.image)
+    if colours:
+        image = even_colours(image, data.coordinates, data.scale, data.pitch, rng)
+    seen = histology_features(image, data.coordinates, data.scale, data.pitch)
+    tokens = components(seen.features, IMAGE_COMPONENTS)
+    return tokens, {"image": "used", "spots_outside_image": int((~seen.inside).sum())}
