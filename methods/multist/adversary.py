@@ -146,15 +146,21 @@ def kernel_distance(z: Tensor, noise: Tensor) -> Tensor:
     Parameters
     ----------
     z, noise
-        Rows, n x d each, some hundred at most.
+        Rows, n x d each, some hundred at most. The bandwidth is the mean squared distance
+        between a row of one and a row of the other.
 
     Notes
     -----
-    Gretton et al., JMLR 13, 723 (2012): bandwidth by the median of all squared distances.
+    Gretton et al., JMLR 13, 723 (2012).
     """
-    rows = torch.cat([z, noise])
-    lengths = rows.square().sum(dim=1)
-    square = (lengths[:, None] + lengths - 2 * rows @ rows.T).clamp_min(0)
-    kernel = torch.exp(-square / square.detach().median().clamp_min(1e-12))
-    n = len(z)
-    return kernel[:n, :n].mean() + kernel[n:, n:].mean() - 2 * kernel[:n, n:].mean()
+    across = _squares(z, noise)
+    width = across.detach().mean().clamp_min(1e-12)
+    pairs = (_squares(z, z), _squares(noise, noise), across)
+    own, others, between = (torch.exp(-square / width).mean() for square in pairs)
+    return own + others - 2 * between
+
+
+def _squares(a: Tensor, b: Tensor) -> Tensor:
+    """Return squared distances, n x m."""
+    lengths = a.square().sum(dim=1)[:, None] + b.square().sum(dim=1)
+    return (lengths - 2 * a @ b.T).clamp_min(0)
