@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -109,9 +109,11 @@ class SecondStage:
         self.optimiser = torch.optim.AdamW(
             self.network.parameters(), RATE, weight_decay=DECAY, fused=True
         )
-        self.optimiser.register_step_pre_hook(
-            lambda *_: clip_grad_norm_(self.network.parameters(), CLIP) and None
-        )
+        self.optimiser.register_step_pre_hook(self.clip)
+
+    def clip(self, *_: Any) -> None:
+        """Shorten the gradient, before any step."""
+        clip_grad_norm_(self.network.parameters(), CLIP)
 
     def around(self, spots: np.ndarray) -> Surroundings:
         """List the surroundings that spots have among themselves."""
