@@ -19,7 +19,7 @@ from .network import LATENT, Dropout
 from .surroundings import Surroundings, surroundings
 
 BATCH = 128
-AT_ONCE = 1024  # spots embedded at a time
+AT_ONCE = 512  # spots embedded at a time
 RATE, DECAY, CLIP = 1e-4, 1e-4, 1.0
 DROPOUT = 0.1
 AROUND = 7

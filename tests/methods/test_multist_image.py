@@ -21,7 +21,7 @@ from methods.multist.colour import (
     mapping,
     tissue,
 )
-from methods.multist.fused import SecondStage, tokens_of
+from methods.multist.fused import SecondStage, Setting, tokens_of
 from methods.multist.fusion import Attention, Fusion
 from methods.multist.inputs import image_tokens
 from methods.multist.model import Model
@@ -30,6 +30,7 @@ from methods.multist.surroundings import surroundings
 from methods.shared.image import histology_features
 from tests.methods import toys
 from tests.methods.test_histology import picture
+from tests.methods.watch import Largest
 
 SHORT = {"epochs": 6, "cluster_epochs": 4, "fusion_epochs": 2}
 
@@ -200,6 +201,22 @@ def test_last_batch_reports_the_mean_of_all():
     fused.step(25)
     assert rates == [1e-4]
     assert fused.optimiser.param_groups[0]["lr"] == pytest.approx(5e-5)
+
+
+def test_no_tensor_is_spots_by_spots_or_spots_by_genes():
+    """Section 6: above 5,000 spots the largest tensor is linear in spots; batches stay small."""
+    data, _ = toys.tissue(72, genes=60)
+    image = np.random.default_rng(0).normal(size=(72**2, 50))
+    chosen = toys.params("multist")
+    fields = ("fusion_epochs", *Setting._fields[1:])
+    setting = Setting(*(getattr(chosen, field) for field in fields))
+    fused = SecondStage(image, data, setting, lambda *_: None, (drawn(), drawn()), "cpu")
+    with Largest() as largest:
+        torch.stack(list(fused.losses(np.arange(0, 72**2, 41)).values())).sum().backward()
+    assert largest.size <= 128 * 64 * 512
+    with Largest() as largest:
+        fused.embedding()
+    assert largest.size <= 72**2 * 256
 
 
 def position_picture(data: Data) -> Data:
