@@ -1,0 +1,105 @@
+"""MultiST: an image mapped to the colours of its best patches."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from methods.contract import Data
+from methods.multist.colour import (
+    Boxes,
+    Colours,
+    best_patches,
+    colours_within,
+    describe,
+    even_colours,
+    hue_saturation,
+    lab,
+    mapping,
+    tissue,
+)
+from tests.methods import toys
+from tests.methods.test_histology import picture
+
+
+def seen(side: int) -> Data:
+    data, _ = toys.tissue(side)
+    return dataclasses.replace(data, image=picture(data), scale=0.2)
+
+
+def test_colours_reach_their_targets():
+    """MultiST 10: mean and deviation before clipping; the identity where both are the same."""
+    rng = np.random.default_rng(0)
+    image = np.clip(rng.normal((150, 120, 180), 15, (40, 50, 3)), 0, 199).astype(np.uint8)
+    image[:10] = 255
+    everywhere = Boxes(np.array([[25.0, 20.0]]), 100, (40, 50))
+    own = colours_within(image, everywhere, np.array([0]))
+    within = image[tissue(image)].astype(float)
+    np.testing.assert_allclose(own.mean, within.mean(axis=0))
+    np.testing.assert_allclose(own.deviation, within.std(axis=0))
+    wanted = Colours(np.array([140.0, 90.0, 160.0]), np.array([20.0, 10.0, 5.0]))
+    levels = mapping(own, wanted)
+    mapped = np.column_stack([levels[image[tissue(image)][:, c], c] for c in range(3)])
+    np.testing.assert_allclose(mapped.mean(axis=0), wanted.mean)
+    np.testing.assert_allclose(mapped.std(axis=0), wanted.deviation)
+    same = np.tile(np.arange(256)[:, None], 3)
+    np.testing.assert_allclose(mapping(own, own), same, atol=1e-9)
+    flat = own._replace(deviation=np.zeros(3))
+    np.testing.assert_allclose(mapping(flat, wanted), same - own.mean + wanted.mean)
+
+
+def test_boxes_sum_as_slices_do():
+    """Section 2, colours: sums from corners; cut off at the edge."""
+    rng = np.random.default_rng(0)
+    values = rng.random((30, 40))
+    centres = np.array([[5.0, 4.0], [20.2, 17.9], [39.5, 29.5]])
+    boxes = Boxes(centres, 7, (30, 40))
+    low = np.floor(centres - 3.5 + 0.5).astype(int)
+    for i, (x, y) in enumerate(low):
+        part = values[max(y, 0) : y + 7, max(x, 0) : x + 7]
+        assert boxes.area[i] == part.size
+        assert boxes.sums(values)[i] == pytest.approx(part.sum())
+        assert boxes.means(values)[i] == pytest.approx(part.mean())
+        assert boxes.deviations(values)[i] == pytest.approx(part.std())
+
+
+def test_colour_spaces_by_hand():
+    """Section 2, colours: hue and saturation in 8 bits, lightness, a and b of known colours."""
+    colours = np.array([[[255, 0, 0], [0, 255, 0], [0, 0, 255], [255, 255, 255], [128, 0, 128]]])
+    hue, saturation = np.moveaxis(hue_saturation(colours.astype(np.uint8)), 2, 0)
+    np.testing.assert_allclose(hue[0], [0, 60, 120, 0, 150])
+    np.testing.assert_allclose(saturation[0], [255, 255, 255, 0, 255])
+    expected = [[53.24, 80.09, 67.20], [87.73, -86.18, 83.18], [32.30, 79.19, -107.86],
+                [100, 0, 0], [29.78, 58.94, -36.50]]  # fmt: skip
+    np.testing.assert_allclose(lab(colours.astype(np.uint8))[0], expected, atol=0.1)
+
+
+def test_best_patches_are_stained_and_structured():
+    """Section 2, colours: background is never among the patches that set the target."""
+    data = seen(10)
+    image = data.image.copy()
+    middle = image.shape[1] // 2
+    image[:, :middle] = 250
+    boxes = Boxes(0.2 * data.coordinates, 30, image.shape[:2])
+    chosen = best_patches(describe(image, boxes), np.random.default_rng(0))
+    assert 1 <= len(chosen) <= 5
+    assert (0.2 * data.coordinates[chosen, 0] > middle - 15).all()
+    one = Boxes(0.2 * data.coordinates[:1], 30, image.shape[:2])
+    np.testing.assert_array_equal(best_patches(describe(image, one), np.random.default_rng(0)), [0])
+
+
+def test_colours_of_a_whole_image():
+    """Section 2, colours: another shape never; nothing to go by leaves the image as it is."""
+    data = seen(10)
+    found = even_colours(data.image, data.coordinates, 0.2, 100.0, np.random.default_rng(0))
+    assert found.shape == data.image.shape
+    assert found.dtype == np.uint8
+    assert not np.array_equal(found, data.image)
+    again = even_colours(data.image, data.coordinates, 0.2, 100.0, np.random.default_rng(0))
+    np.testing.assert_array_equal(found, again)
+    blank = np.full((200, 200, 3), 255, np.uint8)
+    for image, scale in ((blank, 0.2), (data.image, None), (data.image, 1e4)):
+        kept = even_colours(image, data.coordinates + 50, scale, 100.0, np.random.default_rng(0))
+        np.testing.assert_array_equal(kept, image)
