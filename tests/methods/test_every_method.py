@@ -173,6 +173,12 @@ def test_awkward_data_still_get_a_whole_answer(name, kind):
     assert result.embedding is None or np.isfinite(result.embedding).all()
 
 
+BASELINES = [
+    "pca_kmeans", "pca_leiden", "pca_gmm", "smoothed_pca_kmeans", "smoothed_pca_gmm",
+    "spatial_leiden", "potts_kmeans",
+]  # fmt: skip
+
+
 @given(st.integers(0, 10**6))
 @settings(max_examples=5, deadline=None)
 def test_permuting_cells_permutes_clusters(seed):
@@ -181,7 +187,7 @@ def test_permuting_cells_permutes_clusters(seed):
     K-means of a square lattice or of depth has several optima of almost equal inertia, so the
     controls are not held to it.
     """
-    for name in ("pca_kmeans", "pca_leiden", "pca_gmm", "smoothed_pca_kmeans"):
+    for name in BASELINES:
         data, _ = toy(name)
         order = np.random.default_rng(seed).permutation(data.n_cells)
         if data.coordinates is not None:  # equidistant neighbours are decided by index
@@ -193,7 +199,7 @@ def test_permuting_cells_permutes_clusters(seed):
         assert adjusted_rand_score(first[order], second) > 0.99, name
 
 
-@pytest.mark.parametrize("name", ["pca_kmeans", "pca_leiden", "pca_gmm", "smoothed_pca_kmeans"])
+@pytest.mark.parametrize("name", BASELINES)
 def test_planted_groups_are_found(name):
     data, truth = toy(name)
     assert adjusted_rand_score(truth, run(name, data, Job(0, 3)).clusters) > 0.8

@@ -1,0 +1,42 @@
+"""BANKSY: Leiden on expression augmented by its neighbourhood's mean and gradient.
+
+Singhal et al., Nature Genetics 56, 431 (2024), doi 10.1038/s41588-024-01664-3.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from methods.banksy.neighbourhood import Augmented, kernels
+from methods.contract import Data, Job, Params, Result
+from methods.shared.block_pca import block_components
+from methods.shared.communities import leiden_result
+from methods.shared.hvg import seurat
+from methods.shared.leiden import fuzzy_graph
+from methods.shared.partition import kmeans_result
+from methods.shared.preprocess import scale_to_total, take_genes
+from methods.shared.seeding import stream
+
+
+def augment(data: Data, n_genes: int, k_geom: int, mixing: float) -> Augmented:
+    """Scale spots to equal totals, without a logarithm, and set neighbourhoods beside them."""
+    assert data.coordinates is not None
+    scaled, _ = scale_to_total(data.counts, None)
+    expression = take_genes(scaled, seurat(scaled, n_genes)).astype(np.float64)
+    mean, gradient = kernels(data.coordinates, k_geom, data.pitch)
+    return Augmented(expression, mean, gradient, mixing)
+
+
+def fit(data: Data, params: Params, job: Job) -> Result:
+    """Reduce the augmented expression and cluster it."""
+    if data.coordinates is None:
+        raise ValueError("coordinates: none given; BANKSY runs on spatial data only")
+    augmented = augment(data, params.n_genes, params.k_geom, params.mixing)
+    count = max(min(params.n_components, data.n_cells - 1), 1)
+    components = block_components(
+        augmented.blocks, augmented.n_columns, count, stream(job.seed, "start")
+    )
+    if params.head == "kmeans":
+        return kmeans_result(components, job, params.k_rule, params.n_starts)
+    graph = fuzzy_graph(components, min(params.n_neighbors, data.n_cells))
+    return leiden_result(graph, components, job, params.k_rule, budget=params.budget)
