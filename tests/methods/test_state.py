@@ -16,7 +16,7 @@ from methods.contract import Checkpoint, Job, Result
 from methods.shared.state import freeze, thaw
 from tests.methods.toys import SHORT, card, cells, run, tissue, toy
 
-TRAINED = ("sctag", "scrcl", "scgnn", "graphst")
+TRAINED = ("sctag", "scrcl", "scgnn", "graphst", "stagate")
 CASES = [(name, variant) for name in TRAINED for variant in card(name)["variants"]]
 SAMPLED = {"exact_graph_up_to": 40, "width": 30, "refresh": 3, "n_genes": 50}
 

@@ -25,6 +25,11 @@ _METHODS = {
     "random_labels": "#9a9a9a",
     "coordinates_kmeans": "#6d6d6d",
     "depth_kmeans": "#454545",
+    "stagate": "#ee6677",
+    "smoothed_pca_gmm": "#44aa99",
+    "spatial_leiden": "#332288",
+    "potts_kmeans": "#661100",
+    "banksy": "#117733",
 }
 _OTHER_METHODS = [
     "#332288", "#117733", "#cc79a7", "#44aa99", "#aa4499", "#56b4e9", "#661100", "#6699cc",

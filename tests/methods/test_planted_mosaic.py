@@ -1,0 +1,62 @@
+"""On the planted mosaic, spatial graph methods are worth more than PCA + k-means, by its places."""
+
+from __future__ import annotations
+
+import dataclasses
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+
+import numpy as np
+import pytest
+import scipy.sparse as sp
+from sklearn.metrics import adjusted_rand_score
+
+from blindfold.core.datasets import dataset_card
+from blindfold.prepare.geometry import pitch
+from blindfold.prepare.readers.mosaic import read
+from methods.contract import Data, Job
+from tests.methods.toys import NAMES, card, run
+
+CELLS = Path(find_spec("scanpy").origin).parent / "datasets/10x_pbmc68k_reduced.h5ad"
+TRAINED = [
+    n for n in NAMES if "epochs" in card(n)["parameters"] and "coordinates" in card(n)["needs"]
+]
+# enough to be ahead: about a minute a method on one core
+EPOCHS = {"graphcvae": 200, "graphst": 300, "spatial_mgcn": 60, "stagate": 150, "stmfg": 60}
+
+
+@cache
+def mosaic() -> tuple[Data, np.ndarray]:
+    """Return the tissue as `prepare` makes it, without its image, and its domains."""
+    described = dataset_card("mosaic").model_copy(update={"image": False})
+    made = read({"cells": CELLS}, described.options, described)
+    counts = sp.csr_matrix(made.X, dtype=np.float32)
+    genes = made.var_names.to_numpy(dtype=str)
+    domains = np.unique(made.obs["domain"], return_inverse=True)[1]
+    return Data(counts, genes, made.obsm["spatial"], pitch(made.obsm["spatial"])), domains
+
+
+@cache
+def score(name: str, seed: int, torn: bool = False) -> float:
+    """Return the ARI of the default variant, K given, at its places or at shuffled ones."""
+    data, domains = mosaic()
+    if torn:
+        order = np.random.default_rng(seed).permutation(data.n_cells)
+        data = dataclasses.replace(data, coordinates=data.coordinates[order])
+    epochs = {"epochs": EPOCHS.get(name, 100)}
+    found = run(name, data, Job(seed, len(np.unique(domains))), **epochs)
+    return float(adjusted_rand_score(domains, found.clusters))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", TRAINED)
+def test_places_help(name):
+    """Median of three seeds: above PCA + k-means, and above itself at shuffled places."""
+    ours, torn, plain = (
+        np.median([score(method, seed, shuffled) for seed in range(3)])
+        for method, shuffled in ((name, False), (name, True), ("pca_kmeans", False))
+    )
+    print(f"{name}: {ours:.3f}, at shuffled places {torn:.3f}, PCA + k-means {plain:.3f}")
+    assert ours > plain
+    assert ours > torn
