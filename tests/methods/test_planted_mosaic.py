@@ -23,7 +23,7 @@ TRAINED = [
     n for n in NAMES if "epochs" in card(n)["parameters"] and "coordinates" in card(n)["needs"]
 ]
 # enough to be ahead: about a minute a method on one core
-EPOCHS = {"graphcvae": 50, "graphst": 300, "spatial_mgcn": 100, "stagate": 60, "stmfg": 40}
+EPOCHS = {"graphcvae": 50, "graphst": 300, "spatial_mgcn": 50, "stagate": 60, "stmfg": 40}
 
 
 @cache
