@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import numpy as np
 
-from methods.banksy.neighbourhood import Augmented, kernels
 from methods.contract import Data, Job, Params, Result
 from methods.shared.block_pca import block_components
 from methods.shared.communities import leiden_result
@@ -16,6 +15,8 @@ from methods.shared.leiden import fuzzy_graph
 from methods.shared.partition import kmeans_result
 from methods.shared.preprocess import scale_to_total, take_genes
 from methods.shared.seeding import stream
+
+from .neighbourhood import Augmented, kernels
 
 
 def augment(data: Data, n_genes: int, k_geom: int, mixing: float) -> Augmented:

@@ -8,10 +8,11 @@ import numpy as np
 import scipy.sparse as sp
 
 from methods.contract import Data, Job, Params, Result
-from methods.potts_kmeans.field import energy, settle
 from methods.shared.graph import adjacency, spatial_knn, symmetrise
 from methods.shared.partition import kmeans_result
 from methods.shared.pca import standard_components
+
+from .field import energy, settle
 
 
 class Centres(NamedTuple):
