@@ -23,7 +23,9 @@ TRAINED = [
     n for n in NAMES if "epochs" in card(n)["parameters"] and "coordinates" in card(n)["needs"]
 ]
 # enough to be ahead: about a minute a method on one core
-EPOCHS = {"graphcvae": 50, "graphst": 300, "spatial_mgcn": 50, "stagate": 60, "stmfg": 40}
+EPOCHS = {
+    "graphcvae": 50, "graphst": 300, "multist": 40, "spatial_mgcn": 50, "stagate": 60, "stmfg": 40,
+}  # fmt: skip
 
 
 @cache
@@ -44,8 +46,9 @@ def score(name: str, seed: int, torn: bool = False) -> float:
     if torn:
         order = np.random.default_rng(seed).permutation(data.n_cells)
         data = dataclasses.replace(data, coordinates=data.coordinates[order])
-    epochs = {"epochs": EPOCHS.get(name, 100)}
-    found = run(name, data, Job(seed, len(np.unique(domains))), **epochs)
+    epochs = EPOCHS.get(name)
+    job = Job(seed, len(np.unique(domains)))
+    found = run(name, data, job, epochs=epochs, cluster_epochs=epochs)
     return float(adjusted_rand_score(domains, found.clusters))
 
 
