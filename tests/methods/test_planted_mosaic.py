@@ -46,7 +46,7 @@ def score(name: str, seed: int, torn: bool = False) -> float:
     if torn:
         order = np.random.default_rng(seed).permutation(data.n_cells)
         data = dataclasses.replace(data, coordinates=data.coordinates[order])
-    epochs = EPOCHS.get(name)
+    epochs = EPOCHS.get(name, 100)
     job = Job(seed, len(np.unique(domains)))
     found = run(name, data, job, epochs=epochs, cluster_epochs=epochs)
     return float(adjusted_rand_score(domains, found.clusters))
