@@ -9,6 +9,8 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+import anndata
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -78,6 +80,18 @@ def scores(results: Path) -> pd.DataFrame:
     tables = [pd.read_parquet(path) for path in sorted(results.glob("scores/*/*.parquet"))]
     table = pd.concat(tables)
     return table[table.task != "cost"].reset_index(drop=True)
+
+
+def write_own(path: Path, spatial: bool, seed: int) -> None:
+    """Write planted cells: 120 cells, 80 genes, three kinds."""
+    rng = np.random.default_rng(seed)
+    kind = np.repeat([0, 1, 2], 40)
+    rates = rng.gamma(1.0, 1.0, (3, 80))
+    adata = anndata.AnnData(rng.poisson(3 * rates[kind]).astype(np.float32))
+    adata.obs["kind"] = pd.Categorical(np.array(["a", "b", "c"])[kind])
+    if spatial:
+        adata.obsm["spatial"] = np.column_stack([np.arange(120) % 12, np.arange(120) // 12]) * 1.0
+    adata.write_h5ad(path)
 
 
 @pytest.fixture

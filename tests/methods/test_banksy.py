@@ -16,7 +16,6 @@ from methods.contract import Data, Job
 from methods.shared.block_pca import block_components
 from methods.shared.pca import principal_components
 from tests.methods.toys import run, tissue
-from tests.methods.watch import watched
 
 
 def jittered(side: int = 9, seed: int = 0) -> Data:
@@ -163,11 +162,3 @@ def test_missing_coordinates_are_named():
     data, _ = tissue()
     with pytest.raises(ValueError, match="coordinates"):
         run("banksy", Data(data.counts, data.genes), Job(0, 2))
-
-
-@pytest.mark.slow
-def test_memory_grows_with_the_spots_and_no_array_is_dense():
-    """From 5,001 spots to 20,004: at most 4.5 times, no spots x genes."""
-    few, many = (watched("banksy", "described", n, 1000, n_genes=1000) for n in (5001, 20004))
-    assert many["grown_mb"] < 4.5 * few["grown_mb"]
-    assert max(few["dense"], many["dense"]) < 5001 * 1000
