@@ -18,7 +18,8 @@ run in [scrna.csv](scrna.csv), made by `python benchmarks/quality.py`. Brackets 
 percentile bootstrap interval of the mean over seeds, and nothing where there is one seed. Start:
 the partition that the method began with (scTAG: spectral classes of its neighbour graph). Best
 epoch: what choosing the epoch by the labels would have claimed on top, among 25 kept partitions
-(scGNN: its rounds). Seconds on one thread beside another run.
+(scGNN: its rounds). Seconds on one thread beside other programs, by up to a factor of ten above
+those of an idle machine: [performance.md](../performance.md) has the cost.
 """
 COLUMNS = ("method", "seeds", "ARI", "NMI", "clusters", "start ARI", "best epoch", "fit, s", "MiB")
 
