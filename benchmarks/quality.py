@@ -1,11 +1,12 @@
-"""Fill docs/results/scrna.csv run by run, smallest datasets first; rows that stand are kept.
+"""Fill a table of docs/results run by run, smallest datasets first; rows that stand are kept.
 
 python benchmarks/quality.py --minutes 60
+python benchmarks/quality.py --minutes 60 --table docs/results/tissues.csv
 python benchmarks/quality.py --summary
 
 Steps and code are the benchmark's own. Each finished run becomes a row at once; what still runs
-when the time is over is ended, leaves no row and is done the next time. Prepared datasets stay in
-results/scrna_table; delete a row, or that folder, to have it made again.
+when the time is over is ended, leaves no row and is done the next time. Prepared datasets and runs
+stay in results/scrna_table and the like; to have a row made again delete it and its run.
 """
 
 from __future__ import annotations
@@ -23,15 +24,20 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(REPOSITORY), str(REPOSITORY / "workflow")]
 
 from benchmarks.quality_rows import append, finished, row, standing  # noqa: E402
-from benchmarks.quality_runs import minutes, ready, start, wanted  # noqa: E402
+from benchmarks.quality_runs import minutes, ready, stands, start, wanted  # noqa: E402
 from benchmarks.quality_summary import summary  # noqa: E402
 from blindfold.core import io  # noqa: E402
 from blindfold.core.config import read_config  # noqa: E402
 from blindfold.core.errors import BlindfoldError  # noqa: E402
 from blindfold.core.plan import Plan, PlannedRun, make_plan  # noqa: E402
 
-CONFIGURATIONS = ["config.yaml", "configs/scrna_table.yaml", "configs/offline.yaml"]
 TABLE = REPOSITORY / "docs" / "results" / "scrna.csv"
+
+
+def configuration(table: Path) -> list[Path]:
+    """Return the files that say what a table of docs/results holds."""
+    names = ("config.yaml", f"configs/{table.stem}_table.yaml", "configs/offline.yaml")
+    return [REPOSITORY / name for name in names]
 
 
 @dataclass
@@ -50,6 +56,9 @@ class Work:
         self.waiting = [run for run in self.waiting if minutes(self.plan, run) <= left]
         while self.waiting and len(self.active) < workers:
             run = self.waiting.pop(0)
+            if stands(self.plan, run):
+                self.note(run)
+                continue
             try:
                 ready(self.plan, run.dataset)
             except BlindfoldError as error:
@@ -69,9 +78,13 @@ class Work:
                 name = "_".join((run.dataset, run.method, run.k, str(run.seed)))
                 print(f"no result, exit {status}: see {self.plan.layout.log('run', name)}")
             else:
-                append(self.table, found := row(self.plan.layout, run))
-                print(" ".join(str(value) for value in found.values()), flush=True)
+                self.note(run)
         self.active = going
+
+    def note(self, run: PlannedRun) -> None:
+        """Append the row of a finished run."""
+        append(self.table, found := row(self.plan.layout, run))
+        print(" ".join(str(value) for value in found.values()), flush=True)
 
     def end(self) -> None:
         """End what still runs; it leaves no row."""
@@ -88,17 +101,17 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=60, help="stop after so long")
     parser.add_argument("--workers", type=int, default=2, help="runs at a time, one thread each")
     parser.add_argument("--table", type=Path, default=TABLE)
-    parser.add_argument("--configfile", type=Path, nargs="+", default=CONFIGURATIONS)
+    parser.add_argument("--configfile", type=Path, nargs="+", help="default: by the table's name")
     parser.add_argument("--summary", action="store_true", help="only write the table's summary")
     options = parser.parse_args()
     table = options.table.resolve()
     if options.summary:
-        io.write_text(table.with_suffix(".md"), summary(standing(table)))
+        io.write_text(table.with_suffix(".md"), summary(table.stem, standing(table)))
         return
     os.chdir(REPOSITORY)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     deadline = time.monotonic() + 60 * options.minutes
-    plan = make_plan(read_config([Path(path) for path in options.configfile]))
+    plan = make_plan(read_config(options.configfile or configuration(table)))
     for dataset, reason in plan.unavailable.items():
         print(f"{dataset} cannot be had: {reason}")
     work = Work(plan, table, deadline, wanted(plan, {finished(r) for r in standing(table)}))

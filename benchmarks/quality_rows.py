@@ -1,4 +1,4 @@
-"""The rows of the quality table: one finished run each."""
+"""The rows of a quality table: one finished run each."""
 
 from __future__ import annotations
 
@@ -18,11 +18,14 @@ from blindfold.score.metrics.ari import ari
 from blindfold.score.metrics.nmi import nmi
 from blindfold.score.read import read_partition, read_record, read_snapshots
 from blindfold.score.truth import Truth, read_truth
+from methods.shared.refine import majority_vote
 
 COLUMNS = (
     "dataset", "method", "variant", "seed", "ari", "nmi", "n_clusters", "start_ari", "start_nmi",
     "best_epoch", "best_epoch_ari", "epochs", "fit_s", "peak_rss_mb", "status", "commit", "date",
+    "refined_ari", "refined_nmi",
 )  # fmt: skip
+REFINED = 18  # nearest spots of the vote: two rings of a hexagonal lattice
 
 
 class Key(NamedTuple):
@@ -42,11 +45,11 @@ def finished(run: PlannedRun | dict[str, Any]) -> Key:
 
 
 def standing(table: Path) -> list[dict[str, Any]]:
-    """Return the rows of the table as text; none where there is no table yet."""
+    """Return the rows of the table as text, columns it lacks empty; none without a table."""
     if not table.is_file():
         return []
     with table.open(newline="") as lines:
-        return list(csv.DictReader(lines))
+        return [{name: row.get(name, "") for name in COLUMNS} for row in csv.DictReader(lines)]
 
 
 def append(table: Path, row: dict[str, Any]) -> None:
@@ -76,18 +79,32 @@ def row(at: Layout, run: PlannedRun) -> dict[str, Any]:
     }
     if record["status"] == "ok":
         folder = at.run(run.dataset, run.method, run.k, run.seed)
-        values |= scores(folder, read_truth(at, run.dataset))
+        values |= scores(folder, read_truth(at, run.dataset), places(at.input(run.dataset)))
     return {name: values.get(name) for name in COLUMNS}
 
 
-def scores(folder: Path, truth: Truth) -> dict[str, Any]:
+def places(path: Path) -> np.ndarray | None:
+    """Return the coordinates of an input's spots; None for cells."""
+    import anndata
+
+    shown = anndata.read_h5ad(path, backed="r")
+    found = np.asarray(shown.obsm["spatial"]) if "spatial" in shown.obsm else None
+    shown.file.close()
+    return found
+
+
+def scores(folder: Path, truth: Truth, coordinates: np.ndarray | None) -> dict[str, Any]:
     """Score the final partition; where snapshots were kept, also the start and the best epoch.
 
     The start is what the method began with, snapshot 0; it is not a candidate for the best epoch.
+    Of spots also the partition after a majority vote of near ones is scored.
     """
     clusters, _ = read_partition(folder / "clusters.parquet", truth.cells)
     found = _both(truth, clusters)
     values: dict[str, Any] = {"ari": found[0], "nmi": found[1]}
+    if coordinates is not None:
+        found = _both(truth, majority_vote(clusters, coordinates, REFINED))
+        values |= {"refined_ari": found[0], "refined_nmi": found[1]}
     parts = read_snapshots(folder / "snapshots.parquet", truth.cells)
     by_epoch = {epoch: _both(truth, part) for epoch, part in parts.items()}
     if 0 in by_epoch:

@@ -9,11 +9,12 @@ import sys
 from pathlib import Path
 
 from benchmarks.quality_rows import Key, finished
+from blindfold.core import io
 from blindfold.core.layout import REPOSITORY
 from blindfold.core.plan import Plan, PlannedRun, derive_seed
 
-# scGNN takes the better part of an hour on these: one seed
-ONE_SEED_ABOVE = {"scgnn": 1000}
+# trained methods take long on more cells or spots than these: one seed
+ONE_SEED_ABOVE = {"scgnn": 1000, "spatial": 1500}
 
 
 def cells(plan: Plan, dataset: str) -> int:
@@ -27,15 +28,34 @@ def minutes(plan: Plan, run: PlannedRun) -> float:
     return growth.base + growth.per_1000_cells * cells(plan, run.dataset) / 1000
 
 
+def spared(plan: Plan, run: PlannedRun) -> bool:
+    """Whether a run is a further seed of a method that takes long on this dataset."""
+    if run.seed == 0 or "epochs" not in plan.methods[run.method].params:
+        return False
+    limits = (
+        ONE_SEED_ABOVE.get(name) for name in (run.method, plan.datasets[run.dataset].modality)
+    )
+    return any(limit is not None and cells(plan, run.dataset) > limit for limit in limits)
+
+
 def wanted(plan: Plan, done: set[Key]) -> list[PlannedRun]:
     """Return the runs without a row, smallest datasets first, and cheap runs within them."""
-    runs = []
-    for run in plan.runs:
-        limit = ONE_SEED_ABOVE.get(run.method)
-        spared = run.seed > 0 and limit is not None and cells(plan, run.dataset) > limit
-        if run.method != "random_labels" and not spared and finished(run) not in done:
-            runs.append(run)
+    runs = [
+        run
+        for run in plan.runs
+        if run.method != "random_labels" and not spared(plan, run) and finished(run) not in done
+    ]
     return sorted(runs, key=lambda run: (cells(plan, run.dataset), minutes(plan, run), run.seed))
+
+
+def stands(plan: Plan, run: PlannedRun) -> bool:
+    """Whether the results folder has a record of this run, by the same code and parameters."""
+    path = plan.layout.record(run.dataset, run.method, run.k, run.seed)
+    if not path.is_file():
+        return False
+    method, record = plan.methods[run.method], io.read_json(path)
+    settings = {name: value for name, value in record["params"].items() if name != "seed"}
+    return (record["hashes"]["code"], settings) == (method.code, method.params)
 
 
 def ready(plan: Plan, dataset: str) -> None:

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 from scipy.ndimage import sobel
+from skimage.color import rgb2hsv, rgb2lab
 
 from methods.shared.graph import pitch_of
 from methods.shared.image import reduced
@@ -19,10 +20,6 @@ DARK = 600  # sum of red, green and blue below which there is tissue
 BEST = 0.3
 KEPT, LEAST = 0.05, 5
 GREY = np.array([0.299, 0.587, 0.114], dtype=np.float32)
-# linear red, green and blue to X, Y, Z of white light D65, each over that of white
-XYZ = np.array(
-    [[0.433953, 0.376219, 0.189828], [0.212671, 0.715160, 0.072169], [0.017758, 0.109477, 0.872765]]
-)
 
 
 class Boxes:
@@ -73,23 +70,7 @@ def by_strips(change: Callable[[np.ndarray], np.ndarray], image: np.ndarray) -> 
 
 def hue_saturation(image: np.ndarray) -> np.ndarray:
     """Return hue (0 to 180) and saturation (0 to 255), height x width x 2, of 8-bit colours."""
-    most, least = image.max(axis=2), image.min(axis=2)
-    span = most.astype(np.float32) - least
-    red, green, blue = (image[:, :, c].astype(np.float32) for c in range(3))
-    safe = np.where(span > 0, span, 1)
-    hue = np.where(most == green, 60 + 30 * (blue - red) / safe, 120 + 30 * (red - green) / safe)
-    hue = np.where(most == red, 30 * (green - blue) / safe, hue) % 180
-    return np.stack([np.where(span > 0, hue, 0), 255 * span / np.maximum(most, 1)], axis=2)
-
-
-def lab(image: np.ndarray) -> np.ndarray:
-    """Return lightness, a and b (CIE 1976), height x width x 3, of 8-bit sRGB colours."""
-    level = np.arange(256) / 255
-    linear = np.where(level <= 0.04045, level / 12.92, ((level + 0.055) / 1.055) ** 2.4)
-    xyz = linear.astype(np.float32)[image] @ XYZ.T.astype(np.float32)
-    root = np.where(xyz > 0.008856, np.cbrt(xyz), 7.787 * xyz + 16 / 116)
-    x, y, z = np.moveaxis(root, 2, 0)
-    return np.stack([116 * y - 16, 500 * (x - y), 200 * (y - z)], axis=2)
+    return rgb2hsv(image)[:, :, :2] * (180, 255)
 
 
 class Patches(NamedTuple):
@@ -127,7 +108,7 @@ def describe(image: np.ndarray, boxes: Boxes) -> Patches:
         + 0.15 * boxes.means(gradient) / 255
         + 0.10 * deviation.mean(axis=1) / 255
     )
-    means = [boxes.means(c) for c in (*channels, *np.moveaxis(by_strips(lab, image), 2, 0))]
+    means = [boxes.means(c) for c in (*channels, *np.moveaxis(by_strips(rgb2lab, image), 2, 0))]
     return Patches(score, np.column_stack([*means, deviation, grey_deviation]))
 
 

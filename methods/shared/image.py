@@ -6,16 +6,17 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
+from skimage.filters import threshold_otsu
 
 from methods.shared.graph import pitch_of
 from methods.shared.scores import leading_scores
 from methods.shared.texture import (
     LBP,
+    REACH,
     binary_patterns,
     cooccurrence,
     gabor_energy,
     levels,
-    otsu,
     stains,
 )
 
@@ -26,8 +27,8 @@ LEAST_PITCH_PIXELS = 2.0
 LEAST_SIDE = 3
 TISSUE = 0.15  # mean optical density of the three stains from which on there is tissue
 TILE = 512
-REACH = 18  # pixels that the widest filter looks beyond its own
-BINS, LOW, HIGH = 1024, -0.5, 2.5  # of hematoxylin densities
+BINS, DENSEST = 1024, 2.5  # of hematoxylin densities
+GREYS = 256  # levels of which binary patterns are taken
 SPOTS = 256
 WHITE = 255
 QUANTILES = (0.1, 0.5, 0.9)
@@ -134,11 +135,14 @@ def _padded(image: np.ndarray, top: int, left: int, height: int, width: int) -> 
 
 def nuclear_density(image: np.ndarray) -> float:
     """Return the hematoxylin density that splits nuclei from the rest of the image (Otsu)."""
+    edges = np.linspace(0, DENSEST, BINS + 1)
     histogram = np.zeros(BINS, dtype=np.int64)
     for row in range(0, len(image), TILE):
         density = stains(image[row : row + TILE])[:, :, 0]
-        histogram += np.histogram(np.clip(density, LOW, HIGH), BINS, (LOW, HIGH))[0]
-    return LOW + (HIGH - LOW) * otsu(histogram) / BINS
+        histogram += np.histogram(np.minimum(density, DENSEST), edges)[0]
+    if np.count_nonzero(histogram) < 2:
+        return DENSEST  # of one colour: nothing to split
+    return float(threshold_otsu(hist=(histogram, edges[1:])))
 
 
 class Maps(NamedTuple):
@@ -163,7 +167,7 @@ def pixel_maps(tile: np.ndarray, nuclei: float) -> Maps:
     return Maps(
         np.concatenate([tile.astype(np.float32), separated], axis=2).transpose(2, 0, 1),
         np.concatenate([gabor_energy(hematoxylin), np.asarray(single, dtype=np.float32)]),
-        [binary_patterns(hematoxylin, points, radius) for points, radius in LBP],
+        [binary_patterns(levels(hematoxylin, GREYS), *circle) for circle in LBP],
         levels(hematoxylin),
     )
 

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy.ndimage import convolve1d
+from scipy.signal import fftconvolve
+from skimage.color import hed_from_rgb, separate_stains
+from skimage.feature import graycomatrix, graycoprops, local_binary_pattern
+from skimage.filters import gabor_kernel
 
-# Rows: hematoxylin, eosin, residual in optical density of red, green, blue.
-STAINS = np.array([[0.65, 0.70, 0.29], [0.07, 0.99, 0.11], [0.27, 0.57, 0.78]])
 LBP = ((8, 1.0), (16, 2.0))
-WAVELENGTHS = (3.0, 6.0, 12.0)
-ORIENTATIONS = 4
-LEVELS = 8
+ANGLES = np.pi * np.arange(4) / 4
+GABOR = [gabor_kernel(1 / wavelength, angle) for wavelength in (3, 6, 12) for angle in ANGLES]
+REACH = max(len(kernel) for kernel in GABOR) // 2  # pixels that the widest filter looks aside
+LEVELS = 8  # of the cooccurrence
 BRIGHTEST = 2.0  # hematoxylin density from which on all is the top level
-OFFSETS = ((0, 1), (1, 0), (1, 1), (1, -1))
-TINY = 1e-4
+DARKEST = 1e-6  # of the light, to whose density `separate_stains` relates its own
 
 
 def stains(rgb: np.ndarray) -> np.ndarray:
@@ -27,33 +28,20 @@ def stains(rgb: np.ndarray) -> np.ndarray:
 
     Returns
     -------
-    height x width x 3, float32; white is 0.
+    Optical densities, height x width x 3, float32, none below 0; white is 0.
 
     Notes
     -----
     Ruifrok and Johnston, Analytical and Quantitative Cytology and Histology 23, 291 (2001).
     """
-    density = -np.log((np.asarray(rgb, dtype=np.float32) + 1) / 256)
-    unit = STAINS / np.linalg.norm(STAINS, axis=1, keepdims=True)
-    return density @ np.linalg.inv(unit).astype(np.float32)
+    light = (np.asarray(rgb, dtype=np.float32) + 1) / 256
+    return -np.log(np.float32(DARKEST)) * separate_stains(light, hed_from_rgb.astype(np.float32))
 
 
-def _moved(grey: np.ndarray, down: float, right: float, margin: int) -> np.ndarray:
-    """Read the inner part of a map at a shift between pixels, bilinearly."""
-    top, left = int(np.floor(down)), int(np.floor(right))
-    fy, fx = down - top, right - left
-    height, width = (size - 2 * margin for size in grey.shape)
-
-    def at(y: int, x: int) -> np.ndarray:
-        y, x = margin + y, margin + x
-        return grey[y : y + height, x : x + width]
-
-    moved = (1 - fy) * (1 - fx) * at(top, left)
-    for weight, y, x in ((fy, 1, 0), (fx, 0, 1)):
-        if weight:
-            other = 1 - (fx if y else fy)
-            moved = moved + weight * other * at(top + y, left + x)
-    return moved + fy * fx * at(top + 1, left + 1) if fy * fx else moved
+def levels(density: np.ndarray, n: int = LEVELS) -> np.ndarray:
+    """Cut densities of 0 to 2 into `n` levels, uint8."""
+    level = np.floor(np.clip(density, 0, BRIGHTEST) * (n / BRIGHTEST))
+    return np.minimum(level, n - 1).astype(np.uint8)
 
 
 def binary_patterns(grey: np.ndarray, points: int, radius: float) -> np.ndarray:
@@ -63,7 +51,7 @@ def binary_patterns(grey: np.ndarray, points: int, radius: float) -> np.ndarray:
     Parameters
     ----------
     grey
-        height x width; edges are continued.
+        height x width, whole numbers, of which equal ones are seen as equal; black beyond the edge.
     points, radius
         Of the circle, in pixels.
 
@@ -75,18 +63,12 @@ def binary_patterns(grey: np.ndarray, points: int, radius: float) -> np.ndarray:
     -----
     Ojala et al., IEEE TPAMI 24, 971 (2002): uniform, rotation-invariant.
     """
-    margin = int(np.ceil(radius)) + 1
-    padded = np.pad(grey, margin, mode="edge")
-    turn = 2 * np.pi * np.arange(points) / points
-    shifts = np.round(radius * np.column_stack([-np.sin(turn), np.cos(turn)]), 5)
-    above = np.stack([_moved(padded, y, x, margin) >= grey - TINY for y, x in shifts])
-    changes = (above != np.roll(above, 1, axis=0)).sum(axis=0)
-    return np.where(changes <= 2, above.sum(axis=0), points + 1).astype(np.uint8)
+    return local_binary_pattern(grey, points, radius, method="uniform").astype(np.uint8)
 
 
 def gabor_energy(grey: np.ndarray) -> np.ndarray:
     """
-    Filter at four orientations and wavelengths of 3, 6 and 12 pixels.
+    Filter at four orientations and wavelengths of 3, 6 and 12 pixels, one octave wide.
 
     Parameters
     ----------
@@ -97,25 +79,10 @@ def gabor_energy(grey: np.ndarray) -> np.ndarray:
     -------
     Magnitude of the responses, 12 x height x width, float32.
     """
-    found = []
-    for wavelength in WAVELENGTHS:
-        deviation = 0.56 * wavelength  # a bandwidth of one octave
-        reach = np.arange(-np.ceil(2.5 * deviation), np.ceil(2.5 * deviation) + 1)
-        window = np.exp(-((reach / deviation) ** 2) / 2)
-        window /= window.sum()
-        for step in range(ORIENTATIONS):
-            angle = np.pi * step / ORIENTATIONS
-            waves = (np.cos(angle), np.sin(angle))
-            across, down = (window * np.exp(2j * np.pi / wavelength * w * reach) for w in waves)
-            response = convolve1d(grey.astype(np.complex64), across, axis=1, mode="nearest")
-            found.append(np.abs(convolve1d(response, down, axis=0, mode="nearest")))
+    padded = np.pad(grey, REACH, mode="edge")
+    inner = (slice(REACH, -REACH), slice(REACH, -REACH))
+    found = [np.abs(fftconvolve(padded, kernel, mode="same")[inner]) for kernel in GABOR]
     return np.asarray(found, dtype=np.float32)
-
-
-def levels(grey: np.ndarray) -> np.ndarray:
-    """Cut densities of 0 to 2 into eight levels."""
-    level = np.floor(np.clip(grey, 0, BRIGHTEST) * (LEVELS / BRIGHTEST))
-    return np.minimum(level, LEVELS - 1).astype(np.int64)
 
 
 def cooccurrence(windows: np.ndarray) -> np.ndarray:
@@ -135,54 +102,9 @@ def cooccurrence(windows: np.ndarray) -> np.ndarray:
     -----
     Haralick et al., IEEE Transactions SMC 3, 610 (1973).
     """
-    side = windows.shape[1]
-    found = np.zeros((len(windows), 4))
-    i, j = np.indices((LEVELS, LEVELS))
-    for down, right in OFFSETS:
-        first = windows[:, : side - down, max(-right, 0) : side - max(right, 0)]
-        second = windows[:, down:, max(right, 0) : side + min(right, 0)]
-        code = (first * LEVELS + second).reshape(len(windows), -1)
-        code += LEVELS**2 * np.arange(len(windows))[:, None]
-        pairs = np.bincount(code.ravel(), minlength=len(windows) * LEVELS**2)
-        p = pairs.reshape(-1, LEVELS, LEVELS).astype(float)
-        p = p + p.transpose(0, 2, 1)
-        p /= p.sum(axis=(1, 2), keepdims=True)
-        mean = (p * i).sum(axis=(1, 2), keepdims=True)
-        variance = (p * (i - mean) ** 2).sum(axis=(1, 2))
-        joint = (p * (i - mean) * (j - mean)).sum(axis=(1, 2))
-        flat = variance < 1e-12
-        found += np.column_stack(
-            [
-                (p * (i - j) ** 2).sum(axis=(1, 2)),
-                (p / (1 + (i - j) ** 2)).sum(axis=(1, 2)),
-                np.sqrt((p**2).sum(axis=(1, 2))),
-                np.where(flat, 1.0, joint / np.where(flat, 1.0, variance)),
-            ]
-        )
-    return found / len(OFFSETS)
-
-
-def otsu(histogram: np.ndarray) -> int:
-    """
-    Split a histogram where the variance between both parts is largest.
-
-    Parameters
-    ----------
-    histogram
-        Counts of equally wide bins.
-
-    Returns
-    -------
-    First bin of the upper part.
-
-    Notes
-    -----
-    Otsu, IEEE Transactions SMC 9, 62 (1979).
-    """
-    below = np.cumsum(histogram)[:-1].astype(float)
-    weighted = np.cumsum(histogram * np.arange(len(histogram)))
-    above = histogram.sum() - below
-    usable = (below > 0) & (above > 0)
-    low = weighted[:-1] / np.where(usable, below, 1)
-    high = (weighted[-1] - weighted[:-1]) / np.where(usable, above, 1)
-    return int(np.argmax(np.where(usable, below * above * (low - high) ** 2, -1.0))) + 1
+    pairs = [
+        graycomatrix(window, [1], ANGLES, LEVELS, symmetric=True, normed=True) for window in windows
+    ]
+    joined = np.concatenate(pairs, axis=2)
+    measures = ("contrast", "homogeneity", "energy", "correlation")
+    return np.column_stack([graycoprops(joined, measure).mean(axis=1) for measure in measures])

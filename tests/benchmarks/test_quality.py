@@ -1,4 +1,4 @@
-"""The script that fills the quality table."""
+"""The script that fills the quality tables."""
 
 import json
 
@@ -12,14 +12,12 @@ from benchmarks import quality, quality_rows, quality_runs, quality_summary
 from blindfold.core.config import check_config, read_config
 from blindfold.core.layout import Layout
 from blindfold.core.plan import PlannedRun, make_plan
-from tests.conftest import REPOSITORY
 
-CONFIGURATIONS = [REPOSITORY / name for name in quality.CONFIGURATIONS]
 ROW = {
     "dataset": "goolam", "method": "sctag", "variant": "described", "seed": "0", "ari": "0.5",
     "nmi": "0.7", "n_clusters": "5", "start_ari": "0.4", "start_nmi": "0.6", "best_epoch": "8",
     "best_epoch_ari": "0.6", "epochs": "9", "fit_s": "1.5", "peak_rss_mb": "500", "status": "ok",
-    "commit": "0123456789", "date": "2026-01-01",
+    "commit": "0123456789", "date": "2026-01-01", "refined_ari": "", "refined_nmi": "",
 }  # fmt: skip
 
 
@@ -40,7 +38,9 @@ def own(tmp_path, methods):
 
 @pytest.fixture(scope="module")
 def planned():
-    config = read_config(CONFIGURATIONS).model_copy(update={"mirror": [], "offline": False})
+    config = read_config(quality.configuration(quality.TABLE)).model_copy(
+        update={"mirror": [], "offline": False}
+    )
     return make_plan(config, unavailable={})
 
 
@@ -54,6 +54,16 @@ def test_every_method_and_dataset_is_wanted_with_its_seeds(planned):
     sizes = [quality_runs.cells(planned, run.dataset) for run in runs]
     assert sizes == sorted(sizes)
     assert min(sizes) > 0
+
+
+def test_large_tissues_are_trained_on_once():
+    """Above 1,500 spots one seed of trained methods, three of baselines."""
+    files = quality.configuration(quality.TABLE.with_name("tissues.csv"))
+    config = read_config(files).model_copy(update={"mirror": [], "offline": False})
+    runs = quality_runs.wanted(make_plan(config, unavailable={}), set())
+    per = pd.Series([(run.dataset, run.method) for run in runs]).value_counts()
+    assert per["osmfish_ssp", "graphst"] == per["osmfish_ssp", "scrcl"] == 1
+    assert per["osmfish_ssp", "potts_kmeans"] == per["her2st_h1", "graphst"] == 3
 
 
 def test_a_standing_row_is_not_repeated(planned, tmp_path):
@@ -89,9 +99,28 @@ def test_start_and_best_epoch_are_scored_apart(tmp_path):
     ]
     tables[-1].drop(columns="epoch").to_parquet(tmp_path / "clusters.parquet")
     pd.concat(tables).to_parquet(tmp_path / "snapshots.parquet")
-    found = quality_rows.scores(tmp_path, truth)
+    found = quality_rows.scores(tmp_path, truth, None)
     assert (found["ari"], found["start_ari"], found["best_epoch"], found["epochs"]) == (0, 1, 8, 9)
     assert found["best_epoch_ari"] == round(adjusted_rand_score(truth.codes, parts[8]), 4)
+
+
+def test_spots_are_also_scored_after_a_vote(tmp_path):
+    """One wrong spot within each half of a lattice is put right by its neighbours."""
+    plan = own(tmp_path, ["pca_kmeans"])
+    quality_runs.ready(plan, "own")
+    truth = quality_rows.read_truth(plan.layout, "own")
+    assert quality_rows.places(plan.layout.input("own")) is None
+    x, y = np.arange(30) % 6, np.arange(30) // 6
+    places = np.empty((60, 2))
+    for code, shift in ((0, 0), (1, 100)):
+        places[truth.codes == code] = np.column_stack([x + shift, y])
+    wrong = truth.codes.copy()
+    for code in (0, 1):
+        wrong[np.flatnonzero(truth.codes == code)[14]] = 1 - code
+    pd.DataFrame({"cell": truth.cells, "cluster": wrong}).to_parquet(tmp_path / "clusters.parquet")
+    found = quality_rows.scores(tmp_path, truth, places)
+    assert found["ari"] < 1
+    assert found["refined_ari"] == found["refined_nmi"] == 1
 
 
 def test_a_run_becomes_a_row(tmp_path):
@@ -106,6 +135,10 @@ def test_a_run_becomes_a_row(tmp_path):
     assert (row["status"], row["ari"], row["seed"]) == ("ok", "1.0", "0")
     assert row["date"] == record["ended"][:10]
     assert float(row["fit_s"]) == pytest.approx(record["fit_s"], abs=0.051)
+    work.table.unlink()
+    work.waiting = [run]
+    work.fill(1)  # the run stands: a row without another run
+    assert (work.active, quality_rows.standing(work.table)) == ([], [row])
 
 
 def test_what_still_runs_at_the_end_leaves_no_row(tmp_path):
@@ -131,7 +164,7 @@ def test_summary_names_what_is_far_below_the_baseline():
         return [{**ROW, "method": method, "seed": i, "ari": str(a)} for i, a in enumerate(aris)]
 
     failed = {**ROW, "method": "scgnn", "ari": "", "best_epoch_ari": "", "status": "oom"}
-    text = quality_summary.summary([
+    text = quality_summary.summary("scrna", [
         *rows("pca_kmeans", 0.8, 0.8, 0.8), *rows("sctag", 0.5, 0.6, 0.7),
         *rows("scrcl", 0.71), failed,
     ])  # fmt: skip

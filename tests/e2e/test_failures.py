@@ -7,6 +7,7 @@ import pytest
 
 from tests.cluster.check_leases import lease_problems
 from tests.conftest import REPOSITORY
+from tests.e2e.conftest import Workflow
 
 pytestmark = pytest.mark.slow
 BAD = REPOSITORY / "tests" / "bad_methods"
@@ -29,52 +30,53 @@ EXPECTED = {
 }
 
 
-def test_every_failure_is_a_row(workflow):
-    methods = "\n".join(f"  - '{name}'" for name in EXPECTED)
-    config = workflow.config(
-        "bad",
-        f"name: bad\ndatasets: [pbmc68k]\nmethods:\n{methods}\nseeds: 1\n"
-        f"limits: {{minutes: 0.25, memory_gb: 1}}\nmethods_path: [methods, {BAD}]\n",
-    )
-    workflow.snakemake("--configfile", config)
-    results = workflow.folder / "results" / "bad"
-    for name, status in EXPECTED.items():
-        record = json.loads((results / f"runs/pbmc68k/{name}/truth/0/run.json").read_text())
-        assert record["status"] == status, (name, record["reason"])
-    table = pd.read_csv(results / "tables" / "runs.csv")
-    assert len(table) == len(EXPECTED) + 1
-    ranking = pd.read_csv(results / "tables" / "ranking.csv")
-    here = ranking[ranking.dataset == "pbmc68k"].set_index(["method", "variant"])
-    assert here["rank"].idxmax()[0] in ("misbehave", "peek")
-    assert (
-        here.loc[("pca_kmeans", "described"), "rank"] < here.loc[("misbehave", "described"), "rank"]
-    )
-    page = (results / "report" / "index.html").read_text()
-    for word in ("this method crashes", "ran longer than", "opened ", "used more than"):
-        assert word in page
-
-
-def test_a_new_method_is_two_files(workflow):
-    folder = workflow.folder / "mine" / "half_and_half"
-    folder.mkdir(parents=True)
+@pytest.fixture(scope="module")
+def failing(tmp_path_factory):
+    """Return a folder in which every kind of failure, and a method made here, have run."""
+    folder = tmp_path_factory.mktemp("failing")
+    made = Workflow(folder, folder / "data")
+    own = folder / "mine" / "half_and_half"
+    own.mkdir(parents=True)
     card = (BAD / "nosy" / "method.yaml").read_text().replace("Nosy", "Half and half")
-    (folder / "method.yaml").write_text(card)
-    (folder / "model.py").write_text(
+    (own / "method.yaml").write_text(card)
+    (own / "model.py").write_text(
         "import numpy as np\nfrom methods.contract import Result\n\n\n"
         "def fit(data, params, job):\n"
         "    totals = np.asarray(data.counts.sum(axis=1)).ravel()\n"
         "    return Result((totals > np.median(totals)).astype(int))\n"
     )
-    config = workflow.config(
-        "own",
-        "name: own\ndatasets: [pbmc68k]\nmethods: [random_labels, pca_kmeans, half_and_half]\n"
-        f"seeds: 2\nmethods_path: [methods, {folder.parent}]\n",
+    methods = "\n".join(f"  - '{name}'" for name in (*EXPECTED, own.name))
+    config = made.config(
+        "bad",
+        f"name: bad\ndatasets: [pbmc68k]\nmethods:\n{methods}\nseeds: 1\n"
+        "limits: {minutes: 0.25, memory_gb: 1}\n"
+        f"methods_path: [methods, {BAD}, {own.parent}]\n",
     )
-    workflow.snakemake("--configfile", config)
-    results = workflow.folder / "results" / "own"
-    assert "half_and_half" in set(pd.read_csv(results / "tables" / "ranking.csv").method)
+    made.snakemake("--configfile", config)
+    return folder / "results" / "bad"
+
+
+def test_every_failure_is_a_row(failing):
+    for name, status in EXPECTED.items():
+        record = json.loads((failing / f"runs/pbmc68k/{name}/truth/0/run.json").read_text())
+        assert record["status"] == status, (name, record["reason"])
+    table = pd.read_csv(failing / "tables" / "runs.csv")
+    assert len(table) == len(EXPECTED) + 2  # random_labels always runs, and the method made here
+    ranking = pd.read_csv(failing / "tables" / "ranking.csv")
+    here = ranking[ranking.dataset == "pbmc68k"].set_index(["method", "variant"])
+    assert here["rank"].idxmax()[0] in ("misbehave", "peek")
+    assert (
+        here.loc[("pca_kmeans", "described"), "rank"] < here.loc[("misbehave", "described"), "rank"]
+    )
+    page = (failing / "report" / "index.html").read_text()
+    for word in ("this method crashes", "ran longer than", "opened ", "used more than"):
+        assert word in page
+
+
+def test_a_new_method_is_two_files(failing):
+    assert "half_and_half" in set(pd.read_csv(failing / "tables" / "ranking.csv").method)
     for figure in ("summary", "seeds"):
-        drawn = (results / "figures" / f"{figure}.csv").read_text()
+        drawn = (failing / "figures" / f"{figure}.csv").read_text()
         assert "half_and_half" in drawn
 
 
@@ -85,14 +87,14 @@ def test_two_devices_are_shared_one_run_each(workflow, monkeypatch):
     config = workflow.config(
         "leases",
         "name: leases\ndatasets: [pbmc68k]\n"
-        "methods: [{name: random_labels, gpus: 1}, {name: depth_kmeans, gpus: 1}]\nseeds: 3\n"
+        "methods: [{name: random_labels, gpus: 1}, {name: depth_kmeans, gpus: 1}]\nseeds: 2\n"
         "limits: {gpus: 1, allow_cpu: true}\n",
     )
     workflow.snakemake("runs", "--configfile", config, "--cores", "4")
     found = [
         json.loads(p.read_text()) for p in workflow.folder.glob("results/*/runs/*/*/*/*/run.json")
     ]
-    assert len(found) == 6
+    assert len(found) == 4
     assert lease_problems(found) == []
     assert {device for record in found for device in record["lease"]} == {"0", "1"}
 

@@ -10,7 +10,7 @@ from tests.e2e.conftest import write_own
 from tests.methods.toys import NAMES, SHORT, card
 
 pytestmark = pytest.mark.slow
-SETTINGS = {**SHORT, "width": 50}
+SETTINGS = {**SHORT, "width": 50, "kmeans_starts": 1}
 
 
 def entries() -> list[dict]:

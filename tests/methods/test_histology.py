@@ -6,17 +6,17 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from skimage.color import rgb_from_hed
 
 from methods.shared import image as histology
 from methods.shared.image import as_rgb, components, histology_features, nuclear_density, reduced
 from methods.shared.scores import leading_scores
 from methods.shared.texture import (
-    STAINS,
+    REACH,
     binary_patterns,
     cooccurrence,
     gabor_energy,
     levels,
-    otsu,
     stains,
 )
 from tests.methods.toys import tissue
@@ -37,38 +37,40 @@ def picture(data, scale: float = 0.2, seed: int = 0) -> np.ndarray:
 
 def test_stains_of_pure_dyes():
     """White has no stain; a pixel that one dye alone colours has that dye alone."""
-    unit = STAINS / np.linalg.norm(STAINS, axis=1, keepdims=True)
-    rgb = 256 * np.exp(-1.2 * unit) - 1
+    rgb = 256 * np.exp(-1.2 * rgb_from_hed) - 1
     np.testing.assert_allclose(stains(rgb[None])[0], 1.2 * np.eye(3), atol=1e-5)
     np.testing.assert_allclose(stains(np.full((2, 2, 3), 255)), 0, atol=1e-6)
 
 
 def test_binary_patterns_of_simple_neighbourhoods():
     """A flat patch has all points at least as bright, a peak none, an edge a half, a saddle P+1."""
-    flat = np.ones((7, 7))
-    assert (binary_patterns(flat, 8, 1.0) == 8).all()
-    assert (binary_patterns(flat, 16, 2.0) == 16).all()
-    peak = np.zeros((7, 7))
+    for level in range(0, 256, 15):
+        flat = np.full((12, 12), level, dtype=np.uint8)
+        for points, radius in ((8, 1.0), (16, 2.0)):
+            assert (binary_patterns(flat, points, radius)[3:-3, 3:-3] == points).all()
+    peak = np.zeros((7, 7), dtype=np.uint8)
     peak[3, 3] = 1
     assert binary_patterns(peak, 8, 1.0)[3, 3] == 0
-    edge = np.tile((np.arange(9) > 3).astype(float), (9, 1))
+    edge = np.tile((np.arange(9) > 3).astype(np.uint8), (9, 1))
     assert binary_patterns(edge, 8, 1.0)[4, 4] == 5
-    saddle = np.where(np.add.outer(np.arange(9), np.arange(9)) % 2, 1.0, 0.0)
+    saddle = np.where(np.add.outer(np.arange(9), np.arange(9)) % 2, 1, 0)
     assert binary_patterns(saddle, 4, 1.0)[4, 4] == 4
-    crossed = np.ones((9, 9))
-    crossed[4, [3, 5]] = -1.0
+    crossed = np.full((9, 9), 2)
+    crossed[4, [3, 5]] = 0
     assert binary_patterns(crossed, 8, 1.0)[4, 4] == 9
 
 
 @given(st.integers(0, 10**6))
 @settings(max_examples=10, deadline=None)
 def test_binary_patterns_do_not_feel_a_quarter_turn_or_brightness(seed):
-    grey = np.random.default_rng(seed).random((12, 12))
+    grey = np.random.default_rng(seed).integers(0, 100, (16, 16))
+    inner = (slice(3, -3), slice(3, -3))
     for points, radius in ((8, 1.0), (16, 2.0)):
         codes = binary_patterns(grey, points, radius)
-        np.testing.assert_array_equal(binary_patterns(2 * grey + 1, points, radius), codes)
+        brighter = binary_patterns(2 * grey + 1, points, radius)
+        np.testing.assert_array_equal(brighter[inner], codes[inner])
         turned = binary_patterns(np.rot90(grey).copy(), points, radius)
-        np.testing.assert_array_equal(turned, np.rot90(codes))
+        np.testing.assert_array_equal(turned[inner], np.rot90(codes)[inner])
 
 
 def test_gabor_answers_to_its_own_wave():
@@ -86,19 +88,21 @@ def test_gabor_answers_to_its_own_wave():
 
 def test_cooccurrence_by_hand():
     """Flat: contrast 0, homogeneity 1, energy 1, correlation 1; stripes: by pairs counted."""
-    flat = np.full((1, 6, 6), 3)
+    flat = np.full((1, 6, 6), 3, dtype=np.uint8)
     np.testing.assert_allclose(cooccurrence(flat), [[0, 1, 1, 1]])
-    stripes = np.tile(np.arange(6) % 2, (1, 6, 1))
+    stripes = np.tile(np.arange(6, dtype=np.uint8) % 2, (1, 6, 1))
     # three directions always meet the other level, one always the same
     expected = [[3 / 4, (3 / 2 + 1) / 4, np.sqrt(1 / 2), (-3 + 1) / 4]]
     np.testing.assert_allclose(cooccurrence(stripes), expected)
 
 
-def test_otsu_splits_two_heaps():
-    histogram = np.zeros(100, dtype=int)
-    histogram[[10, 11, 12]], histogram[[70, 71]] = 50, 20
-    assert 12 < otsu(histogram) <= 70
-    assert otsu(np.eye(1, 100, 5, dtype=int)[0]) == 1
+def test_nuclei_are_told_from_the_rest():
+    """A fifth of the pixels has four times the hematoxylin: just these lie above the threshold."""
+    pink, blue = 256 * np.exp(-np.array([[0.3], [1.2]]) * rgb_from_hed[:1]) - 1
+    image = np.tile(np.rint(pink).astype(np.uint8), (50, 50, 1))
+    image[:, :10] = np.rint(blue)
+    above = stains(image)[:, :, 0] > nuclear_density(image)
+    np.testing.assert_array_equal(above, np.tile(np.arange(50) < 10, (50, 1)))
 
 
 def test_levels_cover_every_density():
@@ -247,5 +251,5 @@ def test_small_tiles_keep_memory_small(monkeypatch):
     monkeypatch.setattr(histology, "pixel_maps", watched)
     histology_features(picture(data), data.coordinates, 0.2, 100.0, tile=50)
     side = round(3.5 * 0.55 * 20)
-    assert max(seen) <= 50 + 2 * (histology.REACH + side // 2 + 1) + 3
+    assert max(seen) <= 50 + 2 * (REACH + side // 2 + 1) + 3
     assert len(seen) >= 16

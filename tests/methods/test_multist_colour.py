@@ -16,7 +16,6 @@ from methods.multist.colour import (
     describe,
     even_colours,
     hue_saturation,
-    lab,
     mapping,
     tissue,
 )
@@ -66,14 +65,11 @@ def test_boxes_sum_as_slices_do():
 
 
 def test_colour_spaces_by_hand():
-    """Section 2, colours: hue and saturation in 8 bits, lightness, a and b of known colours."""
+    """Section 2, colours: hue and saturation of known colours, as 8-bit images count them."""
     colours = np.array([[[255, 0, 0], [0, 255, 0], [0, 0, 255], [255, 255, 255], [128, 0, 128]]])
     hue, saturation = np.moveaxis(hue_saturation(colours.astype(np.uint8)), 2, 0)
     np.testing.assert_allclose(hue[0], [0, 60, 120, 0, 150])
     np.testing.assert_allclose(saturation[0], [255, 255, 255, 0, 255])
-    expected = [[53.24, 80.09, 67.20], [87.73, -86.18, 83.18], [32.30, 79.19, -107.86],
-                [100, 0, 0], [29.78, 58.94, -36.50]]  # fmt: skip
-    np.testing.assert_allclose(lab(colours.astype(np.uint8))[0], expected, atol=0.1)
 
 
 def test_best_patches_are_stained_and_structured():

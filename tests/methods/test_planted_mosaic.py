@@ -55,11 +55,9 @@ def score(name: str, seed: int, torn: bool = False) -> float:
 @pytest.mark.slow
 @pytest.mark.parametrize("name", TRAINED)
 def test_places_help(name):
-    """Median of three seeds: above PCA + k-means, and above itself at shuffled places."""
-    ours, torn, plain = (
-        np.median([score(method, seed, shuffled) for seed in range(3)])
-        for method, shuffled in ((name, False), (name, True), ("pca_kmeans", False))
-    )
-    print(f"{name}: {ours:.3f}, at shuffled places {torn:.3f}, PCA + k-means {plain:.3f}")
-    assert ours > plain
-    assert ours > torn
+    """Median of three seeds above PCA + k-means; each of two seeds worse at shuffled places."""
+    ours, plain = ([score(method, seed) for seed in range(3)] for method in (name, "pca_kmeans"))
+    torn = [score(name, seed, torn=True) for seed in range(2)]
+    print(f"{name}: {ours}, at shuffled places {torn}, PCA + k-means {plain}")
+    assert np.median(ours) > np.median(plain)
+    assert all(there > elsewhere for there, elsewhere in zip(ours, torn, strict=False))

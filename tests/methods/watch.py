@@ -64,12 +64,15 @@ class Watched(TypedDict):
     dense: int
 
 
-def watched(name: str, variant: str, cells: int, genes: int, times: int = 1, **settings) -> Watched:
-    """Run a method in a fresh process that ran it on 200 cells before.
+def watched(
+    name: str, variants: list[str], cells: int, genes: int, times: int = 1, **settings
+) -> Watched:
+    """Run variants of a method in a fresh process that ran the first on 200 cells before.
 
-    With `times` the same counts lie among that many times the genes.
+    Memory is that of the first, the arrays are those of all. With `times` the same counts lie
+    among that many times the genes.
     """
-    job = json.dumps([name, variant, cells, genes, times, settings])
+    job = json.dumps([name, variants, cells, genes, times, settings])
     done = subprocess.run(
         [sys.executable, "-W", "ignore", "-m", "tests.methods.watch", job],
         cwd=REPOSITORY, text=True, check=True, stdout=subprocess.PIPE,
@@ -77,7 +80,7 @@ def watched(name: str, variant: str, cells: int, genes: int, times: int = 1, **s
         env={**os.environ, "OMP_NUM_THREADS": "1", "MALLOC_MMAP_THRESHOLD_": "1000000"},
     )  # fmt: skip
     found: Watched = json.loads(done.stdout.splitlines()[-1])
-    print(name, variant, cells, genes, times, found)
+    print(name, variants, cells, genes, times, found)
     return found
 
 
@@ -96,12 +99,14 @@ def memory(field: str) -> float:
     return int(next(line for line in lines if line.startswith(field)).split()[1]) / 1024
 
 
-def main(name: str, variant: str, cells: int, genes: int, times: int, settings: dict) -> Watched:
+def main(
+    name: str, variants: list[str], cells: int, genes: int, times: int, settings: dict
+) -> Watched:
     """Run on 200 cells, then on all."""
     modality = "spatial" if "coordinates" in card(name)["needs"] else "scrna"
     largest, dense = Largest(), Dense()
 
-    def fit(n: int) -> None:
+    def fit(n: int, variant: str) -> None:
         data, n_clusters = dataset(modality, n, genes)
         job = Job(0, n_clusters, impute=True)
         for block in run(name, wide(data, times), job, variant, **settings).imputed or ():
@@ -110,14 +115,17 @@ def main(name: str, variant: str, cells: int, genes: int, times: int, settings: 
     import sklearn.cluster  # some methods load them for many cells only
     import sklearn.neighbors  # noqa: F401
 
-    fit(200)  # loads the other libraries and their work space
+    fit(200, variants[0])  # loads the other libraries and their work space
     gc.collect()
     ctypes.CDLL(None).malloc_trim(0)  # what is free would hide a part of the small run alone
     idle = memory("VmRSS:")
     largest.size = dense.size = 0
     with largest:
-        fit(cells)
-    return {"grown_mb": memory("VmHWM:") - idle, "tensor": largest.size, "dense": dense.size}
+        fit(cells, variants[0])
+        grown = memory("VmHWM:") - idle
+        for variant in variants[1:]:
+            fit(cells, variant)
+    return {"grown_mb": grown, "tensor": largest.size, "dense": dense.size}
 
 
 if __name__ == "__main__":

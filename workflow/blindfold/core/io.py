@@ -114,7 +114,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
     import yaml
 
     try:
-        value = yaml.safe_load(path.read_text())
+        value = yaml.load(path.read_text(), yaml.CSafeLoader)  # ten times as fast as safe_load
     except FileNotFoundError as error:
         raise BlindfoldError("file not found", file=path) from error
     except yaml.YAMLError as error:
