@@ -67,17 +67,17 @@ def environment() -> dict[str, str]:
     return {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
 
 
-def clusters(results: Path) -> dict[str, bytes]:
+def clusters(results: Path, dataset: str = "*") -> dict[str, bytes]:
     """Return the bytes of every clusters.parquet, by run."""
     return {
         str(path.relative_to(results)): path.read_bytes()
-        for path in sorted(results.glob("runs/*/*/*/*/clusters.parquet"))
+        for path in sorted(results.glob(f"runs/{dataset}/*/*/*/clusters.parquet"))
     }
 
 
-def scores(results: Path) -> pd.DataFrame:
+def scores(results: Path, dataset: str = "*") -> pd.DataFrame:
     """Return every score but the costs, in a fixed order."""
-    tables = [pd.read_parquet(path) for path in sorted(results.glob("scores/*/*.parquet"))]
+    tables = [pd.read_parquet(path) for path in sorted(results.glob(f"scores/{dataset}/*.parquet"))]
     table = pd.concat(tables)
     return table[table.task != "cost"].reset_index(drop=True)
 

@@ -119,7 +119,6 @@ def test_own_data_with_and_without_labels(workflow):
         "datasets:\n"
         f"  - {{id: mine, path: {workflow.folder / 'labelled.h5ad'}, label: kind}}\n"
         f"  - {{id: tissue, path: {workflow.folder / 'tissue.h5ad'}}}\n"
-        "  - {from: pbmc68k, degrade: {thin: [0.5]}}\n"
         "methods: [pca_kmeans, smoothed_pca_kmeans]\nseeds: 1\n",
     )
     workflow.snakemake("--configfile", config)
@@ -133,7 +132,7 @@ def test_own_data_with_and_without_labels(workflow):
     assert "ari" not in set(tissue.dropna(subset="value")["metric"])
     datasets = pd.read_csv(results / "tables" / "datasets.csv").set_index("dataset")
     assert datasets.loc["tissue", "modality"] == "spatial"
-    assert list(datasets.index) == ["mine", "tissue", "pbmc68k-thin-0.5"]
+    assert list(datasets.index) == ["mine", "tissue"]
     truth = pd.read_parquet(results / "vault" / "tissue" / "truth.parquet")
     assert list(truth.columns) == ["cell", "original"]
     statuses = pd.read_csv(results / "tables" / "runs.csv")["status"]

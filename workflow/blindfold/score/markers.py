@@ -62,21 +62,20 @@ def find_markers(expression: anndata.AnnData, codes: np.ndarray) -> pd.DataFrame
         scanpy.tl.rank_genes_groups(
             data, "group", groups=[str(code) for code in testable], method="wilcoxon", pts=True
         )
-    lists = [_sorted(data, code) for code in testable]
-    return pd.concat(lists, ignore_index=True).astype(COLUMNS)
+    table = scanpy.get.rank_genes_groups_df(data, group=None).rename(columns=_NAMES)
+    table["group"] = testable[0] if len(testable) == 1 else table["group"].astype("int64")
+    return _best(table, data.var_names)
 
 
-def _sorted(data: anndata.AnnData, code: int) -> pd.DataFrame:
-    """Return the best genes of one group."""
-    import scanpy
-
-    table = scanpy.get.rank_genes_groups_df(data, group=str(code))
-    table = table.rename(columns=_NAMES).drop(columns=["group"], errors="ignore")
-    table["position"] = data.var_names.get_indexer(table["gene"])
-    table = table.sort_values(["score", "position"], ascending=[False, True], kind="stable")
-    table = table[table["score"] > 0].head(KEEP).reset_index(drop=True)
-    table["group"], table["rank"] = code, table.index + 1
-    return table[list(COLUMNS)]
+def _best(table: pd.DataFrame, genes: pd.Index) -> pd.DataFrame:
+    """Return the best genes of every group, in the order of the groups."""
+    table = table[table["score"] > 0]
+    table = table.assign(position=genes.get_indexer(table["gene"]))
+    order = ["group", "score", "position"]
+    table = table.sort_values(order, ascending=[True, False, True], kind="stable")
+    table = table.groupby("group", sort=False).head(KEEP)
+    table = table.assign(rank=table.groupby("group", sort=False).cumcount() + 1)
+    return table[list(COLUMNS)].reset_index(drop=True).astype(COLUMNS)
 
 
 _NAMES = {
