@@ -121,7 +121,7 @@ def test_the_same_configuration_gives_the_same_bytes_after_a_kill_too(finished, 
     workflow.snakemake("all_scores", "--configfile", *files)
     undisturbed = results_of(finished)
     assert clusters(results) == clusters(undisturbed, "mosaic")
-    assert len(clusters(results)) == 6
+    assert len(clusters(results)) == 5
     assert_frame_equal(scores(undisturbed, "mosaic"), scores(results), check_exact=True)
     assert not list(results.rglob("*.partial*"))
     assert not list(results.rglob(".work"))

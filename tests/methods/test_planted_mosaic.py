@@ -48,16 +48,16 @@ def score(name: str, seed: int, torn: bool = False) -> float:
         data = dataclasses.replace(data, coordinates=data.coordinates[order])
     epochs = EPOCHS.get(name, 100)
     job = Job(seed, len(np.unique(domains)))
-    found = run(name, data, job, epochs=epochs, cluster_epochs=epochs)
+    found = run(name, data, job, epochs=epochs, cluster_epochs=epochs, kmeans_starts=5)
     return float(adjusted_rand_score(domains, found.clusters))
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", TRAINED)
 def test_places_help(name):
-    """Median of three seeds above PCA + k-means; each of two seeds worse at shuffled places."""
+    """Median of three seeds above PCA + k-means, and above both seeds at shuffled places."""
     ours, plain = ([score(method, seed) for seed in range(3)] for method in (name, "pca_kmeans"))
     torn = [score(name, seed, torn=True) for seed in range(2)]
     print(f"{name}: {ours}, at shuffled places {torn}, PCA + k-means {plain}")
     assert np.median(ours) > np.median(plain)
-    assert all(there > elsewhere for there, elsewhere in zip(ours, torn, strict=False))
+    assert np.median(ours) > max(torn)
