@@ -49,13 +49,14 @@ def wanted(plan: Plan, done: set[Key]) -> list[PlannedRun]:
 
 
 def stands(plan: Plan, run: PlannedRun) -> bool:
-    """Whether the results folder has a record of this run, by the same code and parameters."""
+    """Whether this run ended by itself, by the same code and with the same parameters."""
     path = plan.layout.record(run.dataset, run.method, run.k, run.seed)
     if not path.is_file():
         return False
     method, record = plan.methods[run.method], io.read_json(path)
     settings = {name: value for name, value in record["params"].items() if name != "seed"}
-    return (record["hashes"]["code"], settings) == (method.code, method.params)
+    same = (record["hashes"]["code"], settings) == (method.code, method.params)
+    return same and record["status"] != "killed"
 
 
 def ready(plan: Plan, dataset: str) -> None:

@@ -10,7 +10,6 @@ import scipy.sparse as sp
 from methods.contract import Data
 from methods.shared.graph import average, normalise, symmetrise
 from methods.shared.hvg import seurat_v3
-from methods.shared.image import components, histology_features
 from methods.shared.preprocess import log1p, scale_to_total, take_genes, unit_deviation
 
 from .augment import profiles, similarity
@@ -57,6 +56,8 @@ def propagation(graph: sp.csr_matrix, kind: str) -> sp.csr_matrix:
 
 def morphology(data: Data) -> tuple[np.ndarray, int]:
     """Return components of the image around every spot, and how many spots lie outside it."""
+    from methods.shared.image import components, histology_features  # loads scikit-image
+
     assert data.image is not None
     assert data.coordinates is not None
     seen = histology_features(data.image, data.coordinates, data.scale, data.pitch)

@@ -10,12 +10,9 @@ import scipy.sparse as sp
 from methods.contract import Data
 from methods.shared.graph import symmetrise
 from methods.shared.hvg import seurat_v3
-from methods.shared.image import as_rgb, components, histology_features
 from methods.shared.pca import principal_components
 from methods.shared.preprocess import scale_to_total, take_genes, zscore
 from methods.shared.sections import section_knn
-
-from .colour import even_colours
 
 SHARE = 0.2  # of the spots; `min_spots` asks for no more than this
 MIN_COUNTS = 10
@@ -115,6 +112,10 @@ def image_tokens(
     """
     if data.image is None:
         return None, {"image": "none"}
+    from methods.shared.image import as_rgb, components, histology_features  # loads scikit-image
+
+    from .colour import even_colours
+
     assert data.coordinates is not None
     image = as_rgb(data.image)
     if colours:

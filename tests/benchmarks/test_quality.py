@@ -139,6 +139,11 @@ def test_a_run_becomes_a_row(tmp_path):
     work.waiting = [run]
     work.fill(1)  # the run stands: a row without another run
     assert (work.active, quality_rows.standing(work.table)) == ([], [row])
+    for change in ({"status": "killed"}, {"hashes": {**record["hashes"], "code": "another"}}):
+        plan.layout.record("own", "pca_kmeans", "truth", 0).write_text(
+            json.dumps({**record, **change})
+        )
+        assert not quality_runs.stands(plan, run)
 
 
 def test_what_still_runs_at_the_end_leaves_no_row(tmp_path):

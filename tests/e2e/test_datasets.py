@@ -54,7 +54,7 @@ def test_cards_expect_what_the_sources_describe(name):
 @needs_mirror
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["her2st", "dlpfc"])
-def test_every_set_of_the_mirror_is_prepared_and_the_others_are_listed(workflow, monkeypatch, name):
+def test_sets_of_the_mirror_are_prepared_and_the_others_are_listed(workflow, monkeypatch, name):
     """Two of the configurations; tests/prepare reads every set of the mirror."""
     monkeypatch.setenv("BLINDFOLD_MIRROR", str(MIRROR.resolve()))
     files = [str(CONFIGS / f"{each}.yaml") for each in (name, "offline")]
@@ -70,6 +70,9 @@ def test_every_set_of_the_mirror_is_prepared_and_the_others_are_listed(workflow,
         truth = pd.read_parquet(results / "vault" / dataset / "truth.parquet")
         found = (card["cells"], card["genes"], truth["label"].nunique())
         assert found == PUBLISHED.get(dataset, found), dataset
+        sizes = dataset_card(dataset).expected.class_sizes
+        if sizes is not None:
+            assert truth["label"].value_counts().to_dict() == sizes
     assert set(PUBLISHED) & set(wanted) <= set(wanted) - set(unavailable)
 
 

@@ -87,14 +87,14 @@ def test_two_devices_are_shared_one_run_each(workflow, monkeypatch):
     config = workflow.config(
         "leases",
         "name: leases\ndatasets: [pbmc68k]\n"
-        "methods: [{name: random_labels, gpus: 1}]\nseeds: 3\n"
+        "methods: [{name: random_labels, gpus: 1}]\nseeds: 6\n"
         "limits: {gpus: 1, allow_cpu: true}\n",
     )
     workflow.snakemake("runs", "--configfile", config, "--cores", "4")
     found = [
         json.loads(p.read_text()) for p in workflow.folder.glob("results/*/runs/*/*/*/*/run.json")
     ]
-    assert len(found) == 3
+    assert len(found) == 6
     assert lease_problems(found) == []
     assert {device for record in found for device in record["lease"]} == {"0", "1"}
 
