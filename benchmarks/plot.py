@@ -1,8 +1,9 @@
 """Seconds per epoch and peak memory against cells, beside the authors' public code.
 
 ``originals.csv`` holds what that code needed on the same synthetic data with two threads of two
-virtual AMD EPYC cores (scTAG 1dcff17, scRCL 6da3787, scGNN 09ac50b; scRCL with spots, the others
-with cells); it is copied, not measured again. Memory is in MiB.
+virtual AMD EPYC cores (scTAG 1dcff17, scGNN 09ac50b with cells; scRCL 6da3787, GraphST d62b0b7,
+STAGATE_pyG ae1158c, GraphCVAE 6cad9ed, Spatial-MGCN cf4412d with spots); it is copied, not measured
+again. Memory is in MiB.
 """
 
 from __future__ import annotations
@@ -21,6 +22,8 @@ from blindfold.compare.palette import COLUMN_MM, FAINT, INK, PAGE_MM, class_colo
 
 ORIGINALS = Path(__file__).with_name("originals.csv")
 LABELS = {"seconds_per_epoch": "seconds per epoch", "peak_mb": "peak memory, MiB"}
+COLUMNS = 4
+HEADROOM = 8  # above the curves, for the names of the phases
 OURS, THEIRS = "this repository", "authors' code"
 CAPTION = (
     "Median seconds per epoch of each phase and peak resident memory of the process, imports "
@@ -41,17 +44,24 @@ def plot(rows: list[dict[str, Any]], path: Path) -> Path:
     """
     table = collect(rows)
     names = list(dict.fromkeys(table["name"]))
+    bands = [names[start : start + COLUMNS] for start in range(0, len(names), COLUMNS)]
     with house_style():
-        width = min(PAGE_MM, max(COLUMN_MM, 58 * len(names)))
-        figure = new_figure(width, 84)
-        axes = figure.subplots(2, len(names), squeeze=False, sharex=True, sharey="row")
-        for pair, name in zip(axes.T, names, strict=True):
-            for ax, field in zip(pair, LABELS, strict=True):
-                panel(ax, table[table["name"] == name], field)
-            pair[0].set_title(name, loc="left", fontweight="bold")
-            pair[1].set_xlabel("cells")
-        for ax, text in zip(axes[:, 0], LABELS.values(), strict=True):
-            ax.set_ylabel(text)
+        width = min(PAGE_MM, max(COLUMN_MM, 58 * len(bands[0])))
+        figure = new_figure(width, 8 + 76 * len(bands))
+        for part, band in zip(
+            figure.subfigures(len(bands), squeeze=False).flat, bands, strict=True
+        ):
+            axes = part.subplots(2, len(bands[0]), squeeze=False, sharex=True, sharey="row")
+            for pair, name in zip(axes.T, band, strict=False):
+                for ax, field in zip(pair, LABELS, strict=True):
+                    panel(ax, table[table["name"] == name], field)
+                pair[0].set_title(name, loc="left", fontweight="bold")
+                pair[1].set_xlabel("cells")
+            for ax in axes[:, len(band) :].flat:
+                ax.set_visible(False)
+            for ax, text in zip(axes[:, 0], LABELS.values(), strict=True):
+                ax.set_ylabel(text)
+            axes[0, 0].set_ylim(top=axes[0, 0].get_ylim()[1] * HEADROOM)
         handles = [
             Line2D([], [], color=INK, marker="o", ms=3, label=OURS),
             Line2D([], [], color=INK, ls="--", marker="o", ms=3, mfc="white", label=THEIRS),
@@ -104,4 +114,4 @@ def panel(ax: Axes, table: pd.DataFrame, field: str) -> None:
     ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,g}"))
     ax.grid(color=FAINT, lw=0.4)
     if field == "seconds_per_epoch" and table["seconds_per_epoch"].notna().any():
-        ax.legend(loc="upper left")
+        ax.legend(loc="upper left", ncols=2, columnspacing=0.8)

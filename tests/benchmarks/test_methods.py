@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from benchmarks.measure import by_phase
-from benchmarks.methods import doubling, lines
+from benchmarks.methods import doubling, least, lines
 from benchmarks.plot import ORIGINALS
 from benchmarks.synthetic import PITCH, dataset
 from tests.conftest import REPOSITORY
@@ -63,6 +63,24 @@ def test_a_method_that_does_not_train_has_one_line():
     }  # fmt: skip
     (line,) = lines(row, row)
     assert line.split() == ["pca_kmeans", "200", "60", *"-----", "1.2", "300", "250", "-"]
+
+
+def test_of_repeats_the_least_seconds_and_the_largest_memory_count():
+    row = {
+        "method": "m",
+        "seconds_per_epoch": 1.0,
+        "setup_s": None,
+        "wall_s": 9.0,
+        "peak_gpu_mb": None,
+    }
+    first = row | {"peak_mb": 10.0, "phases": {"a": 1.0, "b": 3.0}, "cpu_phases": {"a": 2.0}}
+    second = row | {"peak_mb": 20.0, "phases": {"a": 2.0}, "cpu_phases": {"a": 1.0}, "wall_s": 8.0}
+    found = least([first, second])
+    assert found["phases"] == {"a": 1.0, "b": 3.0}
+    assert found["cpu_phases"] == {"a": 1.0}
+    assert (found["wall_s"], found["peak_mb"]) == (8.0, 20.0)
+    assert (found["setup_s"], found["peak_gpu_mb"], found["method"]) == (None, None, "m")
+    assert least([first]) == first
 
 
 def test_growth_is_told_per_doubling():
