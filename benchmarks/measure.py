@@ -138,7 +138,9 @@ def by_phase(ticks: Sequence[float], trace: Sequence[dict[str, float]]) -> dict[
     """
     found: dict[str, list[float]] = {}
     known = len(trace) == len(ticks)
-    names = [phase_of(row) for row in trace] if known else ["training"] * len(ticks)
+    names = [phase_of(row) for row in trace] if known else []
+    if len(set(names)) < 2:  # one phase needs no name of its own
+        names = ["training"] * len(ticks)
     for (before, after), (last, name) in zip(pairwise(ticks), pairwise(names), strict=True):
         if last == name:
             found.setdefault(name, []).append(after - before)

@@ -52,6 +52,7 @@ def test_epochs_are_sorted_into_phases():
     ticks = [0.0, 1.0, 3.0, 9.0, 9.5, 10.0]
     trace = [{"zinb": 1.0}] * 3 + [{"zinb": 1.0, "clustering": 1.0}] * 3
     assert by_phase(ticks, trace) == {"pretraining": 1.5, "clustering": 0.5}
+    assert by_phase(ticks, [{"zinb": 1.0}] * 6) == {"training": 1.0}
     assert by_phase(ticks, []) == {"training": 1.0}
     assert by_phase([], []) == {}
 
