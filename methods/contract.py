@@ -36,6 +36,9 @@ class Data:
         Image pixels per unit of ``coordinates``: ``pixel = coordinates * scale`` (x, y).
     batch
         Batch code per cell, int; None where there is one batch.
+    image_features
+        What a network of the user's made of the image around each spot, spots x d, float32, NaN
+        where it saw nothing; None unless the card needs or uses an image and the user gave them.
     """
 
     counts: sp.csr_matrix
@@ -45,6 +48,7 @@ class Data:
     image: np.ndarray | None = None
     scale: float | None = None
     batch: np.ndarray | None = None
+    image_features: np.ndarray | None = None
 
     @property
     def n_cells(self) -> int:

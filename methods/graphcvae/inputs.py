@@ -11,6 +11,7 @@ from methods.contract import Data
 from methods.shared.graph import average, normalise, symmetrise
 from methods.shared.hvg import seurat_v3
 from methods.shared.preprocess import log1p, scale_to_total, take_genes, unit_deviation
+from methods.shared.surroundings import image_components
 
 from .augment import profiles, similarity
 
@@ -54,16 +55,6 @@ def propagation(graph: sp.csr_matrix, kind: str) -> sp.csr_matrix:
     return sp.csr_matrix(scale @ looped.T @ scale).astype(np.float32)
 
 
-def morphology(data: Data) -> tuple[np.ndarray, int]:
-    """Return components of the image around every spot, and how many spots lie outside it."""
-    from methods.shared.image import components, histology_features  # loads scikit-image
-
-    assert data.image is not None
-    assert data.coordinates is not None
-    seen = histology_features(data.image, data.coordinates, data.scale, data.pitch)
-    return components(seen.features, IMAGE_COMPONENTS), int((~seen.inside).sum())
-
-
 def edge_weights(
     data: Data, candidates: sp.csr_matrix, use_image: bool, rng: np.random.Generator
 ) -> tuple[np.ndarray, dict[str, Any]]:
@@ -77,7 +68,7 @@ def edge_weights(
     candidates
         Edges.
     use_image
-        Whether the image, where there is one, counts.
+        Whether the image, or its features, count where there are any.
     rng
         Source of the decomposition's start.
 
@@ -87,11 +78,12 @@ def edge_weights(
     what is to be noted.
     """
     weights = similarity(profiles(data.counts, rng), candidates, centred=True)
-    if data.image is None or not use_image:
-        return weights, {"image": "none" if data.image is None else "not used"}
-    around, outside = morphology(data)
-    weights *= np.maximum(similarity(around, candidates, centred=False), 0.0)
-    return weights, {"image": "used", "spots_outside_image": outside}
+    if not use_image:
+        return weights, {"image": "not used"}
+    around, notes = image_components(data, IMAGE_COMPONENTS)
+    if around is not None:
+        weights *= np.maximum(similarity(around, candidates, centred=False), 0.0)
+    return weights, notes
 
 
 def check(data: Data) -> np.ndarray:

@@ -13,6 +13,7 @@ from methods.shared.hvg import seurat_v3
 from methods.shared.pca import principal_components
 from methods.shared.preprocess import scale_to_total, take_genes, zscore
 from methods.shared.sections import section_knn
+from methods.shared.surroundings import image_components
 
 SHARE = 0.2  # of the spots; `min_spots` asks for no more than this
 MIN_COUNTS = 10
@@ -100,7 +101,7 @@ def image_tokens(
     Parameters
     ----------
     data
-        With or without an image.
+        With or without an image or its features.
     colours
         Whether the image is first mapped to the colours of its best patches.
     rng
@@ -108,18 +109,13 @@ def image_tokens(
 
     Returns
     -------
-    spots x components, None without an image; and what is to be noted.
+    spots x components, None without either; and what is to be noted.
     """
-    if data.image is None:
-        return None, {"image": "none"}
-    from methods.shared.image import as_rgb, components, histology_features  # loads scikit-image
 
-    from .colour import even_colours
+    def evenly(image: np.ndarray) -> np.ndarray:
+        from .colour import even_colours  # loads scikit-image
 
-    assert data.coordinates is not None
-    image = as_rgb(data.image)
-    if colours:
-        image = even_colours(image, data.coordinates, data.scale, data.pitch, rng)
-    seen = histology_features(image, data.coordinates, data.scale, data.pitch)
-    tokens = components(seen.features, IMAGE_COMPONENTS)
-    return tokens, {"image": "used", "spots_outside_image": int((~seen.inside).sum())}
+        assert data.coordinates is not None
+        return even_colours(image, data.coordinates, data.scale, data.pitch, rng)
+
+    return image_components(data, IMAGE_COMPONENTS, evenly if colours else None)

@@ -80,7 +80,7 @@ class Model:
         """Prepare the second stage where there is an image to be used; tell what was found."""
         params, job = self.params, self.job
         if not params.use_image:
-            return {"image": "none" if data.image is None else "not used"}
+            return {"image": "not used"}
         colours = stream(job.seed, "colours")
         tokens, notes = image_tokens(data, params.even_colours, colours)
         if tokens is not None:

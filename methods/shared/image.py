@@ -9,7 +9,6 @@ import numpy as np
 from skimage.filters import threshold_otsu
 
 from methods.shared.graph import pitch_of
-from methods.shared.scores import leading_scores
 from methods.shared.texture import (
     LBP,
     REACH,
@@ -270,32 +269,3 @@ def histology_features(
             found[some] = joined
     assert found is not None  # at least half of the spots are inside
     return Histology(found, inside)
-
-
-def components(features: np.ndarray, n_components: int) -> np.ndarray:
-    """
-    Standardise features and reduce them to principal components.
-
-    Parameters
-    ----------
-    features
-        spots x d: of `histology_features`, or of any network. A row that is not finite counts as
-        the mean: it gets the score 0.
-    n_components
-        Components to keep; fewer where d or the rank is less.
-
-    Returns
-    -------
-    spots x components, centred, largest variance first.
-    """
-    features = np.asarray(features, dtype=np.float64)
-    known = np.isfinite(features).all(axis=1)
-    if not known.any():
-        raise ValueError("features: no row is finite; give at least one")
-    mean, deviation = features[known].mean(axis=0), features[known].std(axis=0)
-    deviation[deviation < 1e-9 * np.maximum(np.abs(mean), 1.0)] = np.inf
-    standard = (features[known] - mean) / deviation
-    scores = leading_scores(standard, n_components)
-    whole = np.zeros((len(features), scores.shape[1]))
-    whole[known] = scores
-    return whole

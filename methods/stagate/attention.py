@@ -9,8 +9,6 @@ import scipy.sparse as sp
 import torch
 from torch import Tensor
 
-BLOCK = 2**13  # edges whose end points are gathered at a time
-
 
 class EdgeGraph:
     """
@@ -45,10 +43,13 @@ class EdgeGraph:
         """Sum edge values over each column, spots."""
         return torch.segment_reduce(values[self.turn], "sum", offsets=self.turned_offsets)
 
+    def matrix(self, values: Tensor) -> Tensor:
+        """Return the sparse matrix with these edge values, spots x spots."""
+        return torch.sparse_csr_tensor(self.offsets, self.columns, values, self.shape)
+
     def product(self, values: Tensor, dense: Tensor) -> Tensor:
         """Multiply the matrix with these edge values by spots x d."""
-        matrix = torch.sparse_csr_tensor(self.offsets, self.columns, values, self.shape)
-        return matrix @ dense.contiguous()
+        return self.matrix(values) @ dense.contiguous()
 
     def turned_product(self, values: Tensor, dense: Tensor) -> Tensor:
         """Multiply its transpose by spots x d."""
@@ -57,11 +58,8 @@ class EdgeGraph:
 
     def edge_products(self, left: Tensor, right: Tensor) -> Tensor:
         """Inner product of row i of `left` and row j of `right` for each edge, edges."""
-        out = left.new_empty(len(self.columns))
-        for start in range(0, len(out), BLOCK):
-            edges = slice(start, start + BLOCK)
-            out[edges] = torch.linalg.vecdot(left[self.rows[edges]], right[self.columns[edges]])
-        return out
+        none = self.matrix(left.new_zeros(len(self.columns)))
+        return torch.sparse.sampled_addmm(none, left, right.T, beta=0.0).values()
 
 
 class _Attention(torch.autograd.Function):

@@ -92,7 +92,7 @@ def optimiser(
     """
     Return Adam that clips the gradients before every step.
 
-    Parameters that share memory are stepped one after the other, the decoder's last.
+    Parameters that share memory are stepped one after the other, the decoder's last: groups are.
 
     Parameters
     ----------
@@ -106,13 +106,10 @@ def optimiser(
         Largest norm of all gradients together.
     """
     weights = list(network.parameters())
-    found = torch.optim.Adam(
-        weights,
-        lr=learning_rate,
-        weight_decay=weight_decay,
-        foreach=False if network.split else None,
-        fused=None if network.split else True,
-    )
+    last = [network.second_out, network.first_out] if network.split else []
+    before = [w for w in weights if all(w is not out for out in last)]
+    groups = [{"params": group} for group in (before, last) if group]
+    found = torch.optim.Adam(groups, lr=learning_rate, weight_decay=weight_decay, fused=True)
 
     def clip_gradients(*_: object) -> None:
         torch.nn.utils.clip_grad_norm_(weights, clip)

@@ -11,6 +11,7 @@ import scipy.sparse as sp
 from sklearn.metrics import adjusted_rand_score
 
 from methods.contract import Data, Job
+from methods.shared.image import histology_features
 from tests.methods.test_histology import picture
 from tests.methods.toys import SHORT, run, tissue
 
@@ -83,6 +84,18 @@ def test_an_image_counts_where_it_is_used():
     assert plain.embedding.tobytes() != used.embedding.tobytes()
     again = run("graphcvae", seen, Job(0, 3), **SHORT)
     assert used.embedding.tobytes() == again.embedding.tobytes()
+
+
+def test_features_of_the_user_take_the_place_of_the_image():
+    """Those of the image itself give what the image gives, byte for byte."""
+    data, _ = tissue(8)
+    seen = dataclasses.replace(data, image=picture(data), scale=0.2)
+    found = histology_features(seen.image, seen.coordinates, seen.scale, seen.pitch).features
+    given = dataclasses.replace(data, image_features=found)
+    by_image, by_features = (run("graphcvae", d, Job(0, 3), **SHORT) for d in (seen, given))
+    assert by_features.notes["image"] == "features given"
+    assert by_features.embedding.tobytes() == by_image.embedding.tobytes()
+    assert run("graphcvae", given, Job(0, 3), use_image=False, **SHORT).notes["image"] == "not used"
 
 
 def test_an_image_tells_domains_apart_that_expression_mixes():

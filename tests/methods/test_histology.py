@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 from skimage.color import rgb_from_hed
 
 from methods.shared import image as histology
-from methods.shared.image import as_rgb, components, histology_features, nuclear_density, reduced
+from methods.shared.image import as_rgb, histology_features, nuclear_density, reduced
 from methods.shared.scores import leading_scores
+from methods.shared.surroundings import components
 from methods.shared.texture import (
     REACH,
     binary_patterns,

@@ -17,6 +17,7 @@ from methods.multist.model import Model
 from methods.multist.network import keep_all
 from methods.multist.surroundings import surroundings
 from methods.shared.image import histology_features
+from methods.shared.surroundings import components
 from tests.methods import toys
 from tests.methods.test_histology import picture
 from tests.methods.watch import Largest
@@ -229,6 +230,20 @@ def test_every_spot_gets_its_own_patch(tile):
     boxes = Boxes(0.1 * data.coordinates, 5, data.image.shape[:2])
     means = np.column_stack([boxes.means(data.image[:, :, c]) for c in range(2)])
     np.testing.assert_allclose(means, 0.1 * data.coordinates, atol=1.0)
+
+
+def test_features_of_the_user_take_the_place_of_the_image():
+    """Those of the image itself give its tokens; spots without features count as average."""
+    data = seen(10)
+    found = histology_features(data.image, data.coordinates, data.scale, data.pitch).features
+    found[3] = np.nan
+    given = dataclasses.replace(data, image=None, scale=None, image_features=found)
+    tokens, notes = image_tokens(given, True, np.random.default_rng(0))
+    assert notes == {"image": "features given", "spots_outside_image": 1}
+    np.testing.assert_array_equal(tokens, components(found, 50))
+    assert not tokens[3].any()
+    result = toys.run("multist", given, Job(0, 3), **SHORT)
+    assert result.notes["image"] == "features given"
 
 
 def test_image_tokens_follow_the_spots():

@@ -14,7 +14,7 @@ from blindfold.blind.mask import Masked, held_out_table, mask_words
 from blindfold.blind.shuffle import shuffled_blocks
 from blindfold.core import io
 from blindfold.core.blocks import open_blocks, row_blocks, write_blocks
-from blindfold.core.datasets import DatasetCard
+from blindfold.core.datasets import IMAGE_FEATURES, DatasetCard
 from blindfold.core.errors import BlindfoldError
 from blindfold.core.layout import Layout
 
@@ -131,8 +131,8 @@ def blinded(prepared: AnnData, order: np.ndarray, batch: str | None) -> AnnData:
     Returns
     -------
     anndata.AnnData
-        Everything but ``X``: gene names, anonymous cells, ``obs["batch"]``, ``obsm["spatial"]``
-        and ``uns["blindfold"]``; no other slot.
+        Everything but ``X``: gene names, anonymous cells, ``obs["batch"]``, ``obsm["spatial"]``,
+        ``obsm["image_features"]`` and ``uns["blindfold"]``; no other slot.
     """
     import anndata
     import pandas as pd
@@ -144,6 +144,8 @@ def blinded(prepared: AnnData, order: np.ndarray, batch: str | None) -> AnnData:
     shown = anndata.AnnData(None, obs=obs, var=pd.DataFrame(index=list(prepared.var_names)))
     if "spatial" in prepared.obsm:
         shown.obsm["spatial"] = np.asarray(prepared.obsm["spatial"], dtype=np.float64)[order]
+    if IMAGE_FEATURES in prepared.obsm:
+        shown.obsm[IMAGE_FEATURES] = np.asarray(prepared.obsm[IMAGE_FEATURES])[order]
     keys = ("unit", "pitch", "technology", "scale")
     known = prepared.uns["blindfold"]
     shown.uns["blindfold"] = {key: known[key] for key in keys if key in known}

@@ -14,6 +14,8 @@ from blindfold.core.strict import Strict
 
 Modality = Literal["scrna", "spatial"]
 Positive = Annotated[int, Field(gt=0)]
+IMAGE_FEATURES = "image_features"
+"""Role of the file that holds a user's features of the image, and their place in ``obsm``."""
 
 
 class RawFile(Strict):
@@ -177,6 +179,8 @@ class DatasetCard(Strict):
             raise ValueError("either a reader with files, or sections")
         if bool(self.files) != (self.reader is not None):
             raise ValueError("a reader needs files")
+        if self.modality != "spatial" and any(f.role == IMAGE_FEATURES for f in self.files):
+            raise ValueError(f"{IMAGE_FEATURES} are for modality spatial")
         if self.verified != (self.reason is None):
             raise ValueError("verified: false needs a reason, and only that")
         return self

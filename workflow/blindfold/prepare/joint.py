@@ -37,7 +37,8 @@ def join_sections(card: DatasetCard, rows: list[dict[str, Any]], batch: str) -> 
     -------
     Standard
         The genes that all sections share, in the order of the first; cells are called
-        ``<section>:<cell>``; spatial sections lie side by side along x. No image.
+        ``<section>:<cell>``; spatial sections lie side by side along x. No image, and no features
+        of one.
 
     Raises
     ------

@@ -149,7 +149,7 @@ def _text_table(file: Path, header: bool) -> pd.DataFrame:
 
     try:
         table = pd.read_csv(
-            file, sep=_separator(file), header=0 if header else None, dtype=str,
+            file, sep=separator(file), header=0 if header else None, dtype=str,
             keep_default_na=False, na_values=MISSING,
         )  # fmt: skip
     except (OSError, EOFError, ValueError) as error:
@@ -163,7 +163,7 @@ def _text_table(file: Path, header: bool) -> pd.DataFrame:
     return table.set_axis([str(name) for name in table.columns], axis=1)
 
 
-def _separator(file: Path) -> str:
+def separator(file: Path) -> str:
     """Return what separates the columns: as the name says, unless the first line disagrees."""
     import gzip
 

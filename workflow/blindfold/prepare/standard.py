@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import scipy.sparse as sp
 
-from blindfold.core.datasets import DatasetCard
+from blindfold.core.datasets import IMAGE_FEATURES, DatasetCard
 from blindfold.core.errors import BlindfoldError
 from blindfold.prepare import geometry
 from blindfold.prepare.check import check_batches, check_labels
+from blindfold.prepare.image_features import read_image_features
 from blindfold.prepare.labels import column_of, read_labels
 from blindfold.prepare.select import Report, select
 
@@ -30,8 +31,9 @@ class Standard:
     ----------
     frame
         Everything but ``X``: ``obs`` with the label and batch columns, as categories;
-        ``obsm["spatial"]`` float64 for spatial data; ``uns["blindfold"]`` with technology and, for
-        spatial data, unit, pitch and (with an image) scale; ``uns["report"]``: flaws and quality.
+        ``obsm["spatial"]`` float64 for spatial data, and ``obsm["image_features"]`` float32 where
+        the user brought some; ``uns["blindfold"]`` with technology and, for spatial data, unit,
+        pitch and (with an image) scale; ``uns["report"]``: flaws and quality.
     blocks
         Gives ``X`` in blocks of rows: CSR float32, no stored zeros, sorted columns.
     image
@@ -98,6 +100,8 @@ def standardise(
     image = None
     if card.modality == "spatial":
         image = _place(frame, read, kept.cells, card, flaws, file)
+    if IMAGE_FEATURES in files:
+        frame.obsm[IMAGE_FEATURES] = read_image_features(files[IMAGE_FEATURES], names)
     frame.uns["report"] = {"flaws": flaws, "quality": kept.quality}
     return Standard(frame, kept.blocks, image)
 
