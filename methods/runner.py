@@ -100,7 +100,7 @@ def read_input(job: dict[str, Any]) -> tuple[Data, list[str]]:
     wants_place = "coordinates" in job["needs"] and "spatial" in adata.obsm
     sees = "image" in job["needs"]
     wants_image = sees and Path(job["image"]).exists()
-    has_features = sees and "image_features" in adata.obsm
+    has_features = sees and Path(job["image_features"]).exists()
     batch = adata.obs["batch"].astype("category").cat.codes if "batch" in adata.obs else None
     data = Data(
         counts=sp.csr_matrix(adata.X, dtype=np.float32),
@@ -110,7 +110,7 @@ def read_input(job: dict[str, Any]) -> tuple[Data, list[str]]:
         image=_read_image(job["image"]) if wants_image else None,
         scale=float(facts["scale"]) if wants_image and "scale" in facts else None,
         batch=None if batch is None else batch.to_numpy(dtype=int),
-        image_features=adata.obsm["image_features"] if has_features else None,
+        image_features=np.load(job["image_features"]) if has_features else None,
     )
     return data, list(adata.obs_names)
 

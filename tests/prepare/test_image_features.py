@@ -82,15 +82,22 @@ def test_methods_that_look_at_images_get_them_in_the_order_of_the_spots(tmp_path
     )  # fmt: skip
     prepare("small", card, at, False)
     blind("small", card, at, 0)
-    assert io.read_json(at.card("small"))["image_features"] == 1
-    job = {"input": str(at.input("small")), "image": str(at.image("small")), "needs": ["image"]}
+    beside = at.beside("small")
+    assert io.read_json(at.card("small"))["image_features_sha256"] == io.sha256(
+        beside["image_features"]
+    )
+    job = {"input": str(at.input("small")), "needs": ["image"], **beside}
     data, cells = read_input(job)
     original = pd.read_parquet(at.truth("small")).set_index("cell").original[cells]
     assert data.image_features.ravel().tolist() == [int(name[4:]) for name in original]
     assert data.image is None
     hidden = read_input({**job, "needs": ["coordinates"]})[0]
     assert hidden.image_features is None
-    assert set(anndata.read_h5ad(at.input("small")).obsm) == {"spatial", "image_features"}
+    assert set(anndata.read_h5ad(at.input("small")).obsm) == {"spatial"}
+    bare = small(raw, modality="spatial")
+    prepare("small", bare, at, False)
+    blind("small", bare, at, 0)
+    assert not beside["image_features"].exists()
 
 
 def test_single_cells_have_no_image():

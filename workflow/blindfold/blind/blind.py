@@ -64,8 +64,7 @@ def blind(dataset: str, card: DatasetCard, results: Layout, seed: int) -> Path:
         write_blocks(target, shown, map(summary.seen, blocks))
         hidden = truth(prepared, order, card)
         held = _keep_held_out(results.held_out(dataset), masked, order, shown)
-    if card.image:
-        _copy_image(results.prepared_image(dataset), results.image(dataset), dataset)
+        _lay_beside(results, dataset, card, prepared.obsm.get(IMAGE_FEATURES), order)
     io.write_parquet(results.truth(dataset), hidden)
     found = facts(dataset, card, results, shown, hidden, summary) | {"held_out": held}
     io.write_json(results.card(dataset), found | report(prepared.uns))
@@ -83,6 +82,20 @@ def _keep_held_out(
     table = held_out_table(masked.held_out(), order, *names)
     io.write_parquet(path, table)
     return len(table)
+
+
+def _lay_beside(
+    results: Layout, dataset: str, card: DatasetCard, features: np.ndarray | None, order: np.ndarray
+) -> None:
+    """Put the image and features of it beside the input, and take away what is no longer there."""
+    beside = results.beside(dataset)
+    for file in beside.values():
+        file.unlink(missing_ok=True)
+    if card.image:
+        _copy_image(results.prepared_image(dataset), beside["image"], dataset)
+    if features is not None:
+        with io.atomic(beside["image_features"]) as temporary, temporary.open("wb") as handle:
+            np.save(handle, np.asarray(features)[order])
 
 
 def _copy_image(prepared: Path, image: Path, dataset: str) -> None:
@@ -131,8 +144,8 @@ def blinded(prepared: AnnData, order: np.ndarray, batch: str | None) -> AnnData:
     Returns
     -------
     anndata.AnnData
-        Everything but ``X``: gene names, anonymous cells, ``obs["batch"]``, ``obsm["spatial"]``,
-        ``obsm["image_features"]`` and ``uns["blindfold"]``; no other slot.
+        Everything but ``X``: gene names, anonymous cells, ``obs["batch"]``, ``obsm["spatial"]``
+        and ``uns["blindfold"]``; no other slot.
     """
     import anndata
     import pandas as pd
@@ -144,8 +157,6 @@ def blinded(prepared: AnnData, order: np.ndarray, batch: str | None) -> AnnData:
     shown = anndata.AnnData(None, obs=obs, var=pd.DataFrame(index=list(prepared.var_names)))
     if "spatial" in prepared.obsm:
         shown.obsm["spatial"] = np.asarray(prepared.obsm["spatial"], dtype=np.float64)[order]
-    if IMAGE_FEATURES in prepared.obsm:
-        shown.obsm[IMAGE_FEATURES] = np.asarray(prepared.obsm[IMAGE_FEATURES])[order]
     keys = ("unit", "pitch", "technology", "scale")
     known = prepared.uns["blindfold"]
     shown.uns["blindfold"] = {key: known[key] for key in keys if key in known}

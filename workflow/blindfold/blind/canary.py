@@ -76,9 +76,9 @@ def compare(real: Layout, plan: Plan) -> Iterator[Finding]:
     """
     for dataset in plan.datasets:
         yield _files(f"input of {dataset}", real.input(dataset), plan.layout.input(dataset))
-        image = real.image(dataset)
-        if image.exists():
-            yield _files(f"image of {dataset}", image, plan.layout.image(dataset))
+        for kind, file in real.beside(dataset).items():
+            if file.exists():
+                yield _files(f"{kind} of {dataset}", file, plan.layout.beside(dataset)[kind])
     for run in plan.runs:
         yield _run(real, plan, run)
 

@@ -10,7 +10,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from blindfold.core import io
-from blindfold.core.datasets import IMAGE_FEATURES, DatasetCard
+from blindfold.core.datasets import DatasetCard
 from blindfold.core.layout import Layout
 
 if TYPE_CHECKING:
@@ -59,13 +59,13 @@ def facts(
         "labelled": labelled,
         "batches": int(shown.obs["batch"].nunique()) if "batch" in shown.obs else 1,
         "image": card.image,
-        "image_features": shown.obsm[IMAGE_FEATURES].shape[1]
-        if IMAGE_FEATURES in shown.obsm
-        else 0,
         "counts": summary.medians(),
         "raw_sha256": raw_checksums(results.fetched(dataset)),
         "input_sha256": io.sha256(results.input(dataset)),
-        "image_sha256": io.sha256(results.image(dataset)) if card.image else None,
+        **{
+            f"{kind}_sha256": io.sha256(file) if file.is_file() else None
+            for kind, file in results.beside(dataset).items()
+        },
     }
 
 

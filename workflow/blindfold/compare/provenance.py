@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from blindfold.core import io
-from blindfold.core.layout import ENVIRONMENTS, REPOSITORY, Layout
+from blindfold.core.layout import BESIDE, ENVIRONMENTS, REPOSITORY, Layout
 
 
 def provenance(results: Layout) -> None:
@@ -116,5 +116,5 @@ def checksums(results: Layout, dataset: str) -> dict[str, Any]:
     return {
         "raw": card.get("raw_sha256"),
         "input.h5ad": found,
-        "image.png": card.get("image_sha256"),
+        **{name: card.get(f"{kind}_sha256") for kind, name in BESIDE.items()},
     }

@@ -9,6 +9,8 @@ REPOSITORY = Path(__file__).resolve().parents[3]
 DATASETS = REPOSITORY / "workflow" / "datasets"
 SCHEMAS = REPOSITORY / "workflow" / "schemas"
 ENVIRONMENTS = REPOSITORY / "envs"
+BESIDE = {"image": "image.png", "image_features": "image_features.npy"}
+"""What may lie beside a dataset's blinded input and belongs to it: kind and name."""
 
 
 def checkpoints(run: Path) -> Path:
@@ -71,7 +73,11 @@ class Layout:
 
     def image(self, dataset: str) -> Path:
         """Return the histology image that methods see, where there is one."""
-        return self._at("datasets", dataset, "image.png")
+        return self.beside(dataset)["image"]
+
+    def beside(self, dataset: str) -> dict[str, Path]:
+        """Return the files that may lie beside the input, by kind."""
+        return {kind: self._at("datasets", dataset, name) for kind, name in BESIDE.items()}
 
     def card(self, dataset: str) -> Path:
         """Return the facts about a blinded dataset; read by the supervisor, never by a method."""

@@ -11,7 +11,7 @@ import json
 import shutil
 from pathlib import Path
 
-from blindfold.core.layout import checkpoints
+from blindfold.core.layout import BESIDE, checkpoints
 from blindfold.run.request import Prepared
 
 
@@ -20,7 +20,7 @@ def key(prepared: Prepared) -> str:
     blank = prepared.blank()
     decides = {
         "hashes": blank["hashes"],
-        "image": prepared.facts.get("image_sha256"),
+        **{kind: prepared.facts.get(f"{kind}_sha256") for kind in BESIDE},
         "params": blank["params"],
         "n_clusters": prepared.n_clusters,
         "impute": prepared.impute,

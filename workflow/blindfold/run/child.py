@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
-from blindfold.core.layout import REPOSITORY
+from blindfold.core.layout import BESIDE, REPOSITORY
 from blindfold.core.methods import MethodCard
 from blindfold.run.request import Prepared, Request, interpreter
 from blindfold.run.sandbox import Protection, wrap
@@ -70,8 +70,7 @@ def write_job(
     request, card = prepared.request, prepared.card
     inputs = [str(path) for path in inputs_of(request)]
     job = {
-        "input": inputs[0],
-        "image": inputs[1],
+        **dict(zip(("input", *BESIDE), inputs, strict=True)),
         "folder": str(prepared.folder.resolve()),
         "entry": card.entry,
         "needs": [*card.needs, *card.uses],
@@ -100,10 +99,10 @@ def write_job(
     return path
 
 
-def inputs_of(request: Request) -> tuple[Path, Path]:
-    """Return the paths of the blinded data and of the image that may lie beside it."""
+def inputs_of(request: Request) -> list[Path]:
+    """Return the paths of the blinded data and of what may lie beside it."""
     path = request.input.resolve()
-    return path, path.parent / "image.png"
+    return [path, *(path.parent / name for name in BESIDE.values())]
 
 
 def command(

@@ -9,7 +9,7 @@ from typing import Any
 
 from blindfold.core import io, methods
 from blindfold.core.errors import BlindfoldError
-from blindfold.core.layout import REPOSITORY
+from blindfold.core.layout import BESIDE, REPOSITORY
 from blindfold.core.plan import code_hash
 from blindfold.run import record, validate
 from blindfold.run.lease import scheduler
@@ -119,8 +119,8 @@ def _facts(path: Path) -> dict[str, Any]:
     """Return the dataset's card.json, where there is one, after checking the input against it."""
     beside = path.parent / "card.json"
     facts: dict[str, Any] = io.read_json(beside) if beside.exists() else {}
-    for name, key in ((path.name, "input_sha256"), ("image.png", "image_sha256")):
-        file, expected = path.parent / name, facts.get(key)
+    for kind, name in {"input": path.name, **BESIDE}.items():
+        file, expected = path.parent / name, facts.get(f"{kind}_sha256")
         found = io.sha256(file) if file.is_file() else "no file"
         if expected is not None and found != expected:
             raise BlindfoldError(
@@ -167,7 +167,7 @@ def unavailable(prepared: Prepared) -> str | None:
         return f"runs on {', '.join(card.modalities)} data; this dataset is {modality}"
     if "coordinates" in card.needs and not prepared.has_coordinates:
         return "needs coordinates; this dataset has none"
-    if "image" in card.needs and not (request.input.parent / "image.png").exists():
+    if "image" in card.needs and not (request.input.parent / BESIDE["image"]).exists():
         return "needs an image; this dataset has none"
     if "counts" in card.needs and prepared.facts.get("values", "counts") != "counts":
         return "needs counts; this dataset holds normalised expression"
