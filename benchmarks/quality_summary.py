@@ -86,6 +86,7 @@ def summary(name: str, rows: list[Row]) -> str:
         case for dataset, methods in by_dataset.items() for case in below(table, dataset, methods)
     ]
     parts += [f"## More than {MARGIN} ARI below {table.baseline_name}\n", *(cases or ["None."])]
+    parts += ["\n## What choosing the epoch by the labels would claim\n", *optimism(rows)]
     failed = [row for row in rows if row["status"] != "ok"]
     if failed:
         parts += ["\n## Without a result\n", *(f"- {_name(r)}: {r['status']}" for r in failed)]
@@ -105,6 +106,28 @@ def below(table: Table, dataset: str, methods: Rows) -> list[str]:
     return lines
 
 
+def optimism(rows: list[Row]) -> list[str]:
+    """Return a table of the last and the best epoch, means over the datasets that have both."""
+    by_method: Rows = defaultdict(list)
+    for row in rows:
+        if row["best_epoch_ari"]:
+            by_method[row["method"], row["variant"]].append(row)
+    columns = ("method", "datasets", "ARI, last epoch", "best epoch", "gap", "largest gap of a run")
+    lines = [_line(columns), _line("---" for _ in columns)]
+    for _, found in sorted(by_method.items()):
+        names = sorted({row["dataset"] for row in found})
+        each = [[row for row in found if row["dataset"] == name] for name in names]
+        last, best = (
+            float(np.mean([np.mean(numbers(part, column)) for part in each]))
+            for column in ("ari", "best_epoch_ari")
+        )
+        worst = max(found, key=_gap)
+        told = (f"{last:.3f}", f"{best:.3f}", f"{best - last:+.3f}")
+        where = f"{_gap(worst):+.3f} on {worst['dataset']}"
+        lines.append(_line((_label(found[0]), str(len(names)), *told, where)))
+    return lines
+
+
 def numbers(rows: list[Row], column: str) -> list[float]:
     """Return the values of a column that are there."""
     return [float(row[column]) for row in rows if row[column] not in ("", None)]
@@ -112,13 +135,9 @@ def numbers(rows: list[Row], column: str) -> list[float]:
 
 def _cells(rows: list[Row]) -> dict[str, str]:
     """Return the cells of one line by column: means over the seeds of one method and variant."""
-    first = rows[0]
-    name = first["method"] + ("" if first["variant"] == "described" else f"@{first['variant']}")
-    gaps = [
-        float(row["best_epoch_ari"]) - float(row["ari"]) for row in rows if row["best_epoch_ari"]
-    ]
+    gaps = [_gap(row) for row in rows if row["best_epoch_ari"]]
     return {
-        "method": name,
+        "method": _label(rows[0]),
         "seeds": str(len(rows)),
         "ARI": _interval(rows, "ari"),
         "NMI": _interval(rows, "nmi"),
@@ -130,6 +149,14 @@ def _cells(rows: list[Row]) -> dict[str, str]:
         "fit, s": _mean(numbers(rows, "fit_s"), 1),
         "MiB": _mean(numbers(rows, "peak_rss_mb"), 0),
     }
+
+
+def _gap(row: Row) -> float:
+    return float(row["best_epoch_ari"]) - float(row["ari"])
+
+
+def _label(row: Row) -> str:
+    return str(row["method"]) + ("" if row["variant"] == "described" else f"@{row['variant']}")
 
 
 def _interval(rows: list[Row], column: str) -> str:

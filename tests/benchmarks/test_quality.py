@@ -174,7 +174,18 @@ def test_summary_names_what_is_far_below_the_baseline():
         *rows("scrcl", 0.71), failed,
     ])  # fmt: skip
     assert "| sctag | 3 | 0.600 [" in text
-    flagged = text.split("## More than")[1]
+    flagged, claimed = text.split("## More than")[1].split("## What choosing")
     assert "sctag, described, on goolam: 0.600, 0.200 below 0.800" in flagged
     assert "scrcl" not in flagged
-    assert "scgnn, described, seed 0, on goolam: oom" in flagged
+    assert "scgnn, described, seed 0, on goolam: oom" in claimed
+
+
+def test_what_the_labels_would_choose_is_averaged_over_datasets():
+    """A dataset counts once however many seeds it has: 0.5 to 0.6 on one, 0.2 to 0.7 on b."""
+    ends = [("a", "0.4", "0.6"), ("a", "0.6", "0.6"), ("b", "0.2", "0.7"), ("c", "0.9", "")]
+    rows = [
+        {**ROW, "method": "sctag", "dataset": d, "ari": last, "best_epoch_ari": best}
+        for d, last, best in ends
+    ]
+    (line,) = quality_summary.optimism(rows)[2:]
+    assert line == "| sctag | 2 | 0.350 | 0.650 | +0.300 | +0.500 on b |"
