@@ -24,6 +24,7 @@ LENGTHS = ("epochs", "cluster_epochs", "graph_epochs")
 PHASES = {
     "clustering": "clustering",
     "zinb": "pretraining",
+    "reconstruction": "pretraining",
     "feature": "feature",
     "cluster": "cluster",
     "imputation": "imputation",
@@ -38,10 +39,11 @@ def in_child(
     threads: int = 2,
     modality: str | None = None,
     device: str = "cpu",
+    given: dict[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Measure in a fresh process with a fixed number of threads; see `measure`."""
     env = {**os.environ, **dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), str(threads))}
-    asked = json.dumps([name, cells, epochs, threads, modality, device])
+    asked = json.dumps([name, cells, epochs, threads, modality, device, given or {}])
     command = [sys.executable, "-W", "ignore", __file__, asked]
     done = subprocess.run(command, env=env, stdout=subprocess.PIPE, text=True, check=True)
     row: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
@@ -49,7 +51,13 @@ def in_child(
 
 
 def measure(
-    name: str, cells: int, epochs: int | None, threads: int, modality: str | None, device: str
+    name: str,
+    cells: int,
+    epochs: int | None,
+    threads: int,
+    modality: str | None,
+    device: str,
+    given: dict[str, Any],
 ) -> dict[str, Any]:
     """Run one method in this process and return its row.
 
@@ -67,6 +75,8 @@ def measure(
         ``scrna`` or ``spatial``, of methods that run on both.
     device
         ``cpu`` or ``cuda``.
+    given
+        Parameters of the method that are not the card's.
 
     Returns
     -------
@@ -87,7 +97,7 @@ def measure(
     shortened: dict[str, Any] = {key: epochs for key in LENGTHS if key in card.parameters}
     if "iterations" in card.parameters:
         shortened["iterations"] = 2
-    params = fill_params(card, variant, shortened if epochs else {}, folder)
+    params = fill_params(card, variant, given | (shortened if epochs else {}), folder)
     fit = load_entry(folder, card.entry)
     ready_s = time.time() - started()
     modality = modality or ("spatial" if "coordinates" in card.needs else "scrna")

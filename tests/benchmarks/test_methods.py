@@ -24,13 +24,14 @@ def test_synthetic_data_are_as_declared():
 def test_rows_have_the_declared_fields(tmp_path):
     command = [
         sys.executable, "benchmarks/methods.py", "--methods", "sctag",
-        "--cells", "300", "200", "--epochs", "3", "--threads", "1",
+        "--cells", "300", "200", "--epochs", "3", "--threads", "1", "--params", '{"n_genes": 90}',
         "--json", str(tmp_path / "rows.json"), "--plot", str(tmp_path / "plots" / "methods"),
     ]  # fmt: skip
     done = subprocess.run(command, cwd=REPOSITORY, check=True, capture_output=True, text=True)
     rows = json.loads((tmp_path / "rows.json").read_text())
     first, trained = rows
     assert (first["cells"], trained["cells"]) == (200, 300)
+    assert first["genes"] == 90
     fields = {"method", "variant", "cells", "genes", "seconds_per_epoch", "wall_s", "peak_mb"}
     assert set(first) == set(trained) > fields
     assert list(trained["phases"]) == ["pretraining", "clustering"]
