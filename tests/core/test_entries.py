@@ -46,6 +46,20 @@ def test_an_own_file_that_is_none(tmp_path, made):
     assert str(path) in str(error.value)
 
 
+def test_an_own_tissue_may_come_with_features_of_its_image(tmp_path):
+    table = tmp_path / "features.parquet"
+    tissue = {"id": "tissue", "path": write(tmp_path / "b.h5ad", True)}
+    with pytest.raises(BlindfoldError, match="no such file") as error:
+        resolve({**tissue, "image_features": str(table)})
+    assert "datasets.tissue.image_features" in str(error.value)
+    table.touch()
+    files = resolve({**tissue, "image_features": str(table)})["tissue"].files
+    assert [(file.role, file.local) for file in files][1] == ("image_features", str(table))
+    cells = {"id": "cells", "path": write(tmp_path / "a.h5ad", False)}
+    with pytest.raises(BlindfoldError, match="image_features are for modality spatial"):
+        resolve({**cells, "image_features": str(table)})
+
+
 def test_a_list_is_a_series_of_datasets():
     cards = resolve({"from": "mosaic", "options": {"signal": [0, 0.25], "domains": 4}})
     assert list(cards) == ["mosaic-signal-0", "mosaic-signal-0.25"]

@@ -225,6 +225,20 @@ def test_an_image_that_a_method_uses_is_given_where_there_is_one(blinded, tmp_pa
     assert (found["status"], found["n_clusters"]) == ("ok", 3 if pictured else 2)
 
 
+def test_features_of_the_image_are_given_to_a_method_that_looks_at_images(blinded, tmp_path):
+    folder = tmp_path / "more" / "seeing"
+    folder.mkdir(parents=True)
+    card = (REPOSITORY / "tests/bad_methods/nosy/method.yaml").read_text()
+    (folder / "method.yaml").write_text(card + "uses: [image]\n")
+    np.save(blinded.parent / "image_features.npy", np.ones((anndata.read_h5ad(blinded).n_obs, 2)))
+    text = SEES.split("seen = ")[0]
+    text += "seen = data.image is None and data.image_features.shape == (data.n_cells, 2)\n"
+    text += "    return Result(clusters=np.arange(data.n_cells) % (3 if seen else 2))\n"
+    (folder / "model.py").write_text(text)
+    found = end(request(blinded, "seeing", methods_path=(str(folder.parent),)))
+    assert (found["status"], found["n_clusters"]) == ("ok", 3)
+
+
 def test_no_device_is_unavailable_unless_the_cpu_is_allowed(blinded, monkeypatch):
     monkeypatch.setenv("BLINDFOLD_GPUS", "")
     found = end(request(blinded, "misbehave@noisy", gpus=1))

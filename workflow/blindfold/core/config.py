@@ -56,6 +56,9 @@ class OwnData(Strict):
     modality: Modality | None = Field(
         None, description="spatial where obsm has 'spatial', unless given"
     )
+    image_features: str | None = Field(
+        None, description="of a tissue: table of features of the image, a row a spot, name first"
+    )
     values: Literal["counts", "expression"] = "counts"
     quality: Quality = Quality()
     repair: Repair = Repair()

@@ -8,7 +8,7 @@ from typing import Any
 
 from blindfold.core import io
 from blindfold.core.config import Dataset, DerivedData, OwnData
-from blindfold.core.datasets import DatasetCard, dataset_card
+from blindfold.core.datasets import IMAGE_FEATURES, DatasetCard, dataset_card
 from blindfold.core.errors import BlindfoldError
 from blindfold.core.layout import REPOSITORY
 
@@ -51,23 +51,34 @@ def _resolve(entry: Dataset) -> Iterator[tuple[str, DatasetCard]]:
 
 def _own_card(entry: OwnData) -> DatasetCard:
     """Return the card of a user's own file."""
-    path = (REPOSITORY / Path(entry.path).expanduser()).resolve()
+    path = _own_file(entry.path, f"datasets.{entry.id}.path", "an h5ad file")
+    files = [{"path": path.name, "role": "cells", "local": str(path)}]
+    if entry.image_features is not None:
+        field = f"datasets.{entry.id}.image_features"
+        table = _own_file(entry.image_features, field, "a table as csv, tsv or parquet")
+        files.append({"path": table.name, "role": IMAGE_FEATURES, "local": str(table)})
+    spatial = entry.modality == "spatial" or (entry.modality is None and _has_coordinates(path))
+    facts = {
+        "title": f"own data: {path.name}", "organism": "not stated", "tissue": "not stated",
+        "technology": "not stated", "paper": "own data", "licence": "the user's own",
+        "modality": "spatial" if spatial else "scrna",
+        "reader": "h5ad", "options": {"layer": entry.layer}, "files": files,
+        "label": entry.label, "batch": entry.batch, "values": entry.values,
+        "quality": entry.quality, "repair": entry.repair, "tags": ["own"],
+    }  # fmt: skip
+    card: DatasetCard = io.validate(DatasetCard, facts, f"datasets: {entry.id}")
+    return card
+
+
+def _own_file(name: str, field: str, expected: str) -> Path:
+    """Return where a file of the user's lies."""
+    path = (REPOSITORY / Path(name).expanduser()).resolve()
     if not path.is_file():
         raise BlindfoldError(
             "a folder, not a file" if path.is_dir() else "no such file", file=path,
-            field=f"datasets.{entry.id}.path", expected="an h5ad file",
-            remedy="relative paths count from the repository root",
+            field=field, expected=expected, remedy="relative paths count from the repository root",
         )  # fmt: skip
-    spatial = entry.modality == "spatial" or (entry.modality is None and _has_coordinates(path))
-    return DatasetCard(
-        title=f"own data: {path.name}", organism="not stated", tissue="not stated",
-        technology="not stated", paper="own data", licence="the user's own",
-        modality="spatial" if spatial else "scrna",
-        reader="h5ad", options={"layer": entry.layer},
-        files=[{"path": path.name, "role": "cells", "local": str(path)}],
-        label=entry.label, batch=entry.batch, values=entry.values,
-        quality=entry.quality, repair=entry.repair, tags=["own"],
-    )  # fmt: skip
+    return path
 
 
 def _has_coordinates(path: Path) -> bool:
