@@ -12,6 +12,7 @@ from blindfold.compare.figures import draw, find_figures, summary
 from blindfold.compare.palette import PAGE_MM, class_colour, method_colour, method_marker
 from blindfold.compare.view import match, open_view
 from blindfold.core import io
+from blindfold.core.layout import REPOSITORY
 
 KINDS = {"summary", "seeds", "umap", "spatial", "confusion", "deg", "cost"}
 # drawn where a number of clusters was estimated, where entries were held out
@@ -99,6 +100,8 @@ def test_clusters_take_the_colours_of_their_classes():
 
 def test_colours_are_fixed_by_name():
     assert method_colour("sctag") == method_colour("sctag") != method_colour("graphst")
+    shipped = [card.parent.name for card in (REPOSITORY / "methods").glob("*/method.yaml")]
+    assert len({method_colour(name) for name in [*shipped, "never_seen"]}) == len(shipped) + 1
     assert method_colour("never_seen") == method_colour("never_seen")
     assert method_marker("never_seen")
     assert len({class_colour(i) for i in range(20)}) == 20

@@ -30,11 +30,17 @@ _METHODS = {
     "spatial_leiden": "#332288",
     "potts_kmeans": "#661100",
     "banksy": "#117733",
+    "scrcl": "#56b4e9",
+    "scgnn": "#cc79a7",
+    "graphcvae": "#aa7700",
+    "stmfg": "#aa4499",
+    "spatial_mgcn": "#6699cc",
+    "multist": "#228833",
+    "gene_mean": "#ccbb44",
+    "neighbour_mean": "#4477aa",
+    "diffusion": "#aa4466",
 }
-_OTHER_METHODS = [
-    "#332288", "#117733", "#cc79a7", "#44aa99", "#aa4499", "#56b4e9", "#661100", "#6699cc",
-    "#aa7700", "#4477aa", "#ee6677", "#228833",
-]  # fmt: skip
+_OTHER_METHODS = ["#88ccee", "#ddcc77", "#66ccee", "#aa3377", "#cc3311", "#bbcc33"]
 
 _CLASSES = [
     "#4477aa", "#ee6677", "#228833", "#ccbb44", "#66ccee", "#aa3377", "#e69f00", "#332288",
