@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from methods.shared.product import multiply
 from methods.shared.tiled import TiledMatrix
 
 STRIPS = 4
@@ -39,7 +40,7 @@ class _SquareError(torch.autograd.Function):
         return (
             hidden * -twice,
             (hidden @ by_weight).sub_(projected).mul_(twice),
-            (weight @ by_hidden).mul_(twice),
+            multiply(weight, by_hidden * twice),
         )
 
 
