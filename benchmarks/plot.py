@@ -14,7 +14,7 @@ from typing import Any
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
-from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, NullLocator
 
 from blindfold.compare.drawing import Drawing, house_style, new_figure, save
 from blindfold.compare.gather import label
@@ -44,24 +44,25 @@ def plot(rows: list[dict[str, Any]], path: Path) -> Path:
     """
     table = collect(rows)
     names = list(dict.fromkeys(table["name"]))
-    bands = [names[start : start + COLUMNS] for start in range(0, len(names), COLUMNS)]
+    count = -(-len(names) // COLUMNS)
+    columns = -(-len(names) // count)
+    bands = [names[start : start + columns] for start in range(0, len(names), columns)]
     with house_style():
-        width = min(PAGE_MM, max(COLUMN_MM, 58 * len(bands[0])))
-        figure = new_figure(width, 8 + 76 * len(bands))
-        for part, band in zip(
-            figure.subfigures(len(bands), squeeze=False).flat, bands, strict=True
-        ):
-            axes = part.subplots(2, len(bands[0]), squeeze=False, sharex=True, sharey="row")
+        figure = new_figure(min(PAGE_MM, max(COLUMN_MM, 58 * columns)), 8 + 76 * count)
+        for part, band in zip(figure.subfigures(count, squeeze=False).flat, bands, strict=True):
+            axes = part.subplots(2, columns, squeeze=False, sharex=True)
             for pair, name in zip(axes.T, band, strict=False):
                 for ax, field in zip(pair, LABELS, strict=True):
                     panel(ax, table[table["name"] == name], field)
+                    ax.set_ylim(*limits(table[field], HEADROOM if ax is pair[0] else 1))
                 pair[0].set_title(name, loc="left", fontweight="bold")
-                pair[1].set_xlabel("cells")
+                pair[1].set_xlabel("cells or spots")
             for ax in axes[:, len(band) :].flat:
                 ax.set_visible(False)
+            for ax in axes[:, 1:].flat:
+                ax.tick_params(labelleft=False)
             for ax, text in zip(axes[:, 0], LABELS.values(), strict=True):
                 ax.set_ylabel(text)
-            axes[0, 0].set_ylim(top=axes[0, 0].get_ylim()[1] * HEADROOM)
         handles = [
             Line2D([], [], color=INK, marker="o", ms=3, label=OURS),
             Line2D([], [], color=INK, ls="--", marker="o", ms=3, mfc="white", label=THEIRS),
@@ -69,6 +70,12 @@ def plot(rows: list[dict[str, Any]], path: Path) -> Path:
         figure.legend(handles=handles, loc="outside lower center", ncols=2)
         save(Drawing(path.name, figure, table, CAPTION), path.parent)
     return path.with_suffix(".png")
+
+
+def limits(values: pd.Series, headroom: float) -> tuple[float, float]:
+    """Return the ends of a logarithmic axis around all values; a decade where there is none."""
+    low, high = (values.min(), values.max()) if values.notna().any() else (0.1, 1.0)
+    return low / 1.5, high * 1.5 * headroom
 
 
 def collect(rows: list[dict[str, Any]]) -> pd.DataFrame:
@@ -112,6 +119,7 @@ def panel(ax: Axes, table: pd.DataFrame, field: str) -> None:
     ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value / 1000:g}k"))
     ax.xaxis.set_minor_locator(NullLocator())
     ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,g}"))
+    ax.yaxis.set_minor_formatter(NullFormatter())
     ax.grid(color=FAINT, lw=0.4)
     if field == "seconds_per_epoch" and table["seconds_per_epoch"].notna().any():
         ax.legend(loc="upper left", ncols=2, columnspacing=0.8)
