@@ -2,6 +2,7 @@
 
 python benchmarks/quality.py --minutes 60
 python benchmarks/quality.py --minutes 60 --table docs/results/tissues.csv
+python benchmarks/quality.py --minutes 0      # only take runs that stand
 python benchmarks/quality.py --summary
 
 Steps and code are the benchmark's own. Each finished run becomes a row at once; what still runs
@@ -50,15 +51,19 @@ class Work:
     waiting: list[PlannedRun]
     active: list[tuple[PlannedRun, subprocess.Popen[bytes]]] = field(default_factory=list)
 
+    def take_standing(self) -> None:
+        """Append a row for every run that is there already, whoever started it."""
+        found = [run for run in self.waiting if stands(self.plan, run)]
+        self.waiting = [run for run in self.waiting if run not in found]
+        for run in found:
+            self.note(run)
+
     def fill(self, workers: int) -> None:
         """Start the next runs that should end in time."""
         left = (self.deadline - time.monotonic()) / 60
         self.waiting = [run for run in self.waiting if minutes(self.plan, run) <= left]
         while self.waiting and len(self.active) < workers:
             run = self.waiting.pop(0)
-            if stands(self.plan, run):
-                self.note(run)
-                continue
             try:
                 ready(self.plan, run.dataset)
             except BlindfoldError as error:
@@ -115,6 +120,7 @@ def main() -> None:
     for dataset, reason in plan.unavailable.items():
         print(f"{dataset} cannot be had: {reason}")
     work = Work(plan, table, deadline, wanted(plan, {finished(r) for r in standing(table)}))
+    work.take_standing()
     print(f"{len(work.waiting)} runs to do", flush=True)
     try:
         while (work.waiting or work.active) and time.monotonic() < deadline:

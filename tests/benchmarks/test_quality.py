@@ -137,8 +137,8 @@ def test_a_run_becomes_a_row(tmp_path):
     assert float(row["fit_s"]) == pytest.approx(record["fit_s"], abs=0.051)
     work.table.unlink()
     work.waiting = [run]
-    work.fill(1)  # the run stands: a row without another run
-    assert (work.active, quality_rows.standing(work.table)) == ([], [row])
+    work.take_standing()  # a row without another run
+    assert (work.waiting, work.active, quality_rows.standing(work.table)) == ([], [], [row])
     for change in ({"status": "killed"}, {"hashes": {**record["hashes"], "code": "another"}}):
         plan.layout.record("own", "pca_kmeans", "truth", 0).write_text(
             json.dumps({**record, **change})
