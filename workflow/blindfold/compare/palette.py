@@ -40,7 +40,7 @@ _METHODS = {
     "neighbour_mean": "#4477aa",
     "diffusion": "#aa4466",
 }
-_OTHER_METHODS = ["#88ccee", "#ddcc77", "#66ccee", "#aa3377", "#cc3311", "#bbcc33"]
+_OTHER_METHODS = ["#88ccee", "#ddcc77", "#66ccee", "#aa3377", "#bbcc33"]
 
 _CLASSES = [
     "#4477aa", "#ee6677", "#228833", "#ccbb44", "#66ccee", "#aa3377", "#e69f00", "#332288",
