@@ -10,6 +10,7 @@ from blindfold.compare.compare import compare
 from blindfold.compare.drawing import house_style, new_figure, save
 from blindfold.compare.figures import draw, find_figures, summary
 from blindfold.compare.palette import PAGE_MM, class_colour, method_colour, method_marker
+from blindfold.compare.standing import Standing, standing
 from blindfold.compare.view import match, open_view
 from blindfold.core import io
 from blindfold.core.layout import REPOSITORY
@@ -112,6 +113,29 @@ def test_sizes_on_paper():
         assert new_figure(174, 85).get_size_inches() == pytest.approx([174 / 25.4, 85 / 25.4])
 
 
+def stands(**runs: tuple[int, int]) -> Standing:
+    """Return how methods stand of which so many runs on one dataset ended ok and failed."""
+    rows = [
+        {"dataset": dataset, "k": "truth", "rank": rank, "method": name, "variant": "described",
+         "control": False, "ok": ok, "failed": failed}
+        for dataset in ("cells", "overall")
+        for rank, (name, (ok, failed)) in enumerate(runs.items())
+    ]  # fmt: skip
+    material = SimpleNamespace(plan=SimpleNamespace(datasets=["cells"]))
+    return standing(
+        SimpleNamespace(ranking=pd.DataFrame(rows), material=material, k=lambda _: "truth")
+    )
+
+
+def test_methods_that_apply_nowhere_are_named_and_not_drawn():
+    shown = stands(good=(3, 0), tissue_only=(0, 0), broken=(0, 3), image_only=(0, 0))
+    assert shown.methods == ["good", "broken"]
+    assert shown.note().endswith("(table of runs): tissue_only, image_only.")
+    assert len(shown.table) == 4
+    assert stands(good=(1, 0)).note() == ""
+    assert stands(tissue_only=(0, 0)).methods == ["tissue_only"]
+
+
 @pytest.mark.parametrize("count", [2, 5, 12, 40])
 def test_the_summary_can_be_read_however_many_datasets(monkeypatch, count):
     names = [f"some_dataset_{i}" for i in range(count)]
@@ -120,7 +144,8 @@ def test_the_summary_can_be_read_however_many_datasets(monkeypatch, count):
          "mean_nmi": 0.66}
         for method in ("first", "second") for name in names
     ]  # fmt: skip
-    monkeypatch.setattr(summary, "standing", lambda _: (pd.DataFrame(rows), ["first", "second"]))
+    shown = Standing(pd.DataFrame(rows), ["first", "second"], [])
+    monkeypatch.setattr(summary, "standing", lambda _: shown)
     view = SimpleNamespace(material=SimpleNamespace(plan=SimpleNamespace(datasets=names)))
     with house_style():
         (drawing,) = summary.draw(view)

@@ -81,7 +81,7 @@ def _panel(ax: Axes, runs: pd.DataFrame, field: str) -> None:
     ax.set_xscale("log")
     _ticks(ax, runs[field])
     ax.set_xlabel(_AXES[field])
-    ax.set_ylim(min(-0.05, runs["ari"].min() - 0.05), 1)
+    ax.set_ylim(min(-0.05, runs["ari"].min() - 0.05), 1.05)
     ax.grid(color=FAINT, lw=0.4)
 
 

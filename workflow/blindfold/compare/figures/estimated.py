@@ -32,7 +32,7 @@ def draw(view: View) -> Iterator[Drawing]:
     if not datasets:
         return
     table.insert(0, "name", list(map(label, table["method"], table["variant"])))
-    methods = [name for name in standing(view)[1] if name in set(table["name"])]
+    methods = [name for name in standing(view).methods if name in set(table["name"])]
     columns = min(len(datasets), _COLUMNS)
     rows = math.ceil(len(datasets) / columns)
     figure = new_figure(PAGE_MM if columns > 1 else 110, rows * (4.4 * len(methods) + 14))

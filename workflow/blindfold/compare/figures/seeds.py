@@ -27,7 +27,8 @@ _COLUMNS = 3
 
 def draw(view: View) -> Iterator[Drawing]:
     """Yield the strip plot, one panel per dataset."""
-    ranking, methods = standing(view)
+    stands = standing(view)
+    ranking, methods = stands.table, stands.methods
     wide = view.material.wide()
     wide["name"] = list(map(label, wide["method"], wide["variant"]))
     datasets = list(view.material.plan.datasets)
@@ -41,12 +42,13 @@ def draw(view: View) -> Iterator[Drawing]:
         _panel(ax, here, ranking[ranking["dataset"] == dataset].set_index("name"), methods)
         ax.set_title(dataset, loc="left", fontweight="bold")
         shown.append(here)
-    for ax in list(axes.flat)[len(datasets) :]:
-        ax.set_axis_off()
+    for empty in range(len(datasets), axes.size):
+        axes.flat[empty].set_axis_off()
+        axes.flat[empty - columns].tick_params(labelbottom=True)
     _names(axes, methods, ranking)
     _legend(figure)
     keep = ["dataset", "method", "variant", "k", "seed", "status", "ari", "nmi"]
-    yield Drawing("seeds", figure, pd.concat(shown)[keep], _CAPTION)
+    yield Drawing("seeds", figure, pd.concat(shown)[keep], _CAPTION + stands.note())
 
 
 def _panel(ax: Axes, runs: pd.DataFrame, ranking: pd.DataFrame, methods: list[str]) -> None:

@@ -35,7 +35,8 @@ _SIDE_BY_SIDE = 8
 
 def draw(view: View) -> Iterator[Drawing]:
     """Yield the heat map."""
-    table, methods = standing(view)
+    shown = standing(view)
+    table, methods = shown.table, shown.methods
     datasets = list(view.material.plan.datasets)
     stacked = len(datasets) > _SIDE_BY_SIDE
     across, down = (1, len(_METRICS)) if stacked else (len(_METRICS), 1)
@@ -53,7 +54,7 @@ def draw(view: View) -> Iterator[Drawing]:
         if row < down - 1:
             ax.set_xticklabels([])
     _coverage(figure.add_subplot(grid[0, across]), table, methods)
-    yield Drawing("summary", figure, table, _CAPTION)
+    yield Drawing("summary", figure, table, _CAPTION + shown.note())
 
 
 def _block(
