@@ -8,7 +8,15 @@ import pytest
 
 from blindfold.compare.compare import compare
 from blindfold.compare.drawing import house_style, new_figure, save
-from blindfold.compare.figures import draw, find_figures, summary
+from blindfold.compare.figures import (
+    confusion,
+    cost,
+    draw,
+    find_figures,
+    seeds,
+    spatial,
+    summary,
+)
 from blindfold.compare.palette import PAGE_MM, class_colour, method_colour, method_marker
 from blindfold.compare.standing import Standing, standing
 from blindfold.compare.view import match, open_view
@@ -46,8 +54,8 @@ def test_data_stand_beside(figures):
     shares = confusion.groupby(["method", "class"])["share"].sum()
     assert shares.to_numpy() == pytest.approx(np.ones(len(shares)))
     assert set(confusion["method"]) == {"pca_kmeans", "sctag", "sctag@released", "sleeper"}
-    seeds = pd.read_csv(figures / "seeds.csv")
-    assert set(seeds["status"]) == {
+    runs = pd.read_csv(figures / "seeds.csv")
+    assert set(runs["status"]) == {
         "ok",
         "oom",
         "crash",
@@ -68,8 +76,6 @@ def test_text_stays_text_and_no_date(figures):
 
 
 def test_same_numbers_same_bytes(scored, tmp_path):
-    from blindfold.compare.figures import confusion, seeds, spatial
-
     compare(scored.layout)
     for kind in (seeds, confusion, spatial):
         for folder in ("a", "b"):
@@ -111,6 +117,29 @@ def test_colours_are_fixed_by_name():
 def test_sizes_on_paper():
     with house_style():
         assert new_figure(174, 85).get_size_inches() == pytest.approx([174 / 25.4, 85 / 25.4])
+
+
+def test_a_perfect_score_has_room(scored):
+    compare(scored.layout)
+    with house_style():
+        (drawing,) = cost.draw(open_view(scored.layout))
+    panels = [ax for ax in drawing.figure.axes if ax.lines]
+    assert panels
+    assert all(ax.get_ylim()[1] > 1 for ax in panels)
+
+
+def test_every_column_of_seeds_ends_in_numbers(monkeypatch):
+    names = ["a", "b", "c", "d"]  # three columns: the second row has one panel
+    runs = pd.DataFrame({"dataset": names, "ari": 0.5, "nmi": 0.5, "seed": 0}).assign(
+        method="first", variant="described", k="truth", status="ok"
+    )
+    table = runs.assign(name="first", control=False, mean_ari=0.5, ci_low=0.4, ci_high=0.6)
+    monkeypatch.setattr(seeds, "standing", lambda _: Standing(table, ["first"], []))
+    material = SimpleNamespace(plan=SimpleNamespace(datasets=names), wide=runs.copy)
+    with house_style():
+        (drawing,) = seeds.draw(SimpleNamespace(material=material, k=lambda _: "truth"))
+    told = [ax.xaxis.get_tick_params()["labelbottom"] for ax in drawing.figure.axes]
+    assert told[:4] == [False, True, True, True]
 
 
 def stands(**runs: tuple[int, int]) -> Standing:
