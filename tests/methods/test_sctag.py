@@ -5,11 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from sklearn.metrics import adjusted_rand_score
+from scipy.stats import entropy
+from sklearn.metrics import adjusted_rand_score, pairwise_distances
 
 from methods.contract import Job
 from methods.sctag.model import Model, loss_over_no_edges, prepare, zinb_target
 from methods.shared.preprocess import log1p, scale_to_total
+from methods.shared.zinb import zinb_heads
 from tests.methods.toys import cells, params, run
 
 QUICK = {"epochs": 20, "cluster_epochs": 17}
@@ -61,19 +63,48 @@ def test_centres_move_only_where_trained(variant, moves, monkeypatch):
     assert torch.equal(live.detach(), before) is not moves
 
 
-def test_released_labels_are_those_of_the_last_refresh():
-    """scTAG section 4: step 16 of 0..16 is the last refresh; described reads after the last."""
-    stale, truth = model("released")
-    for epoch in range(17):
-        stale.cluster_step(epoch)
-        if epoch == 8:
-            stale.stale = None
-    expected = stale.stale.copy()
-    stale.network.to_graph.weight.data += 1.0
+@pytest.mark.parametrize(("variant", "at_refresh"), [("described", False), ("released", True)])
+def test_labels_of_the_end_or_of_the_last_refresh(variant, at_refresh):
+    """scTAG 4 and 7: released reads them off the target's last refresh, described off the end.
+
+    Centres change places before the refresh of step 8 and again before step 9, so every cell
+    would be read otherwise.
+    """
+    built, truth = model(variant)
+    assert built.params.refresh == 8
+    labels = built.clusters(truth, 3)
+    for epoch in range(16):
+        if epoch in (8, 9):
+            built.centres = built.centres.roll(1, dims=0)
+        built.cluster_step(epoch)
+    moved = (labels + 1) % 3 if at_refresh else (labels + 2) % 3
+    np.testing.assert_array_equal(built.clusters(truth, 3), moved)
+
+
+@pytest.mark.parametrize(("variant", "of_target"), [("described", True), ("released", False)])
+def test_self_training_adds_the_divergence_in_the_direction_of_the_variant(variant, of_target):
+    """scTAG section 2: KL(p, q) as described, KL(q, p) as released, weights 0.3, 1 and 1.5."""
+    built, _ = model(variant)
+    built.centres = built.centres.lerp(built.centres.roll(1, dims=0), 0.3)
     with torch.no_grad():
-        for weight in stale.network.parameters():
-            weight.mul_(-1.0)
-    np.testing.assert_array_equal(stale.clusters(truth, 3), expected)
+        z = built.encode()
+        losses = built.cluster_step(0)
+    q = 1 / (1 + pairwise_distances(z, built.centres) ** 2)
+    q /= q.sum(axis=1, keepdims=True)
+    p = q**2 / q.sum(axis=0)
+    p /= p.sum(axis=1, keepdims=True)
+    forward, backward = entropy(p, q, axis=1).mean(), entropy(q, p, axis=1).mean()
+    assert abs(forward - backward) > 0.05 * forward
+    wanted = forward if of_target else backward
+    assert losses["clustering"].item() == pytest.approx(1.5 * wanted, rel=1e-4)
+    net = built.network
+    hidden, h = z, net.to_graph(z)
+    for layer in net.decoder:
+        hidden = torch.relu(layer(hidden))
+    zinb = zinb_heads(hidden, net.head_weight, net.head_bias, built.target)
+    assert losses["zinb"].item() == pytest.approx(zinb.item(), rel=1e-5)
+    graph = built.graph_loss(h @ net.bilinear, h)
+    assert losses["graph"].item() == pytest.approx(0.3 * graph.item(), rel=1e-5)
 
 
 def test_targets_of_the_two_variants():
@@ -112,6 +143,16 @@ def test_permuting_cells_permutes_clusters():
     first = run("sctag", data, Job(0, 3), **QUICK).clusters
     second = run("sctag", mixed, Job(0, 3), **QUICK).clusters
     assert adjusted_rand_score(first[order], second) > 0.95
+
+
+def test_permuting_cells_permutes_the_embedding():
+    """scTAG 8: with the same weights every cell keeps its row, whatever its place."""
+    data, _ = cells()
+    order = np.random.default_rng(1).permutation(90)
+    mixed = type(data)(data.counts[order], data.genes)
+    chosen = params("sctag")
+    first, second = (Model(prepare(d.counts, chosen), chosen, Job(0, 3)) for d in (data, mixed))
+    torch.testing.assert_close(second.encode(), first.encode()[order], rtol=1e-3, atol=1e-4)
 
 
 def test_permuting_genes_leaves_the_embedding():
