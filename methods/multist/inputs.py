@@ -20,7 +20,7 @@ MIN_COUNTS = 10
 IMAGE_COMPONENTS = 50
 
 
-def expressed_genes(counts: sp.csr_matrix, min_spots: int) -> np.ndarray:
+def genes_in_enough_spots(counts: sp.csr_matrix, min_spots: int) -> np.ndarray:
     """
     Find genes with enough spots and counts.
 
@@ -35,16 +35,9 @@ def expressed_genes(counts: sp.csr_matrix, min_spots: int) -> np.ndarray:
     Returns
     -------
     Column indices; of genes seen in enough spots, those with ten counts, unless none has.
-
-    Raises
-    ------
-    ValueError
-        Where no gene is expressed.
     """
     n, genes = counts.shape
     spots = np.bincount(counts.indices[counts.data > 0], minlength=genes)
-    if not spots.any():
-        raise ValueError("counts: every entry is zero; MultiST needs an expressed gene")
     seen = spots >= min(min_spots, SHARE * n, spots.max() / 2)
     total = np.bincount(counts.indices, weights=counts.data, minlength=genes)
     enough = seen & (total >= MIN_COUNTS)
@@ -62,7 +55,7 @@ def expression(
     counts
         Raw counts, spots x genes.
     min_spots
-        See `expressed_genes`.
+        See `genes_in_enough_spots`.
     n_genes
         Variable genes (seurat_v3, of raw counts); all where there are fewer.
     n_components
@@ -72,7 +65,7 @@ def expression(
     -------
     Scores, spots x components.
     """
-    counts = take_genes(counts, expressed_genes(counts, min_spots))
+    counts = take_genes(counts, genes_in_enough_spots(counts, min_spots))
     scaled = take_genes(scale_to_total(counts, 1e6)[0], seurat_v3(counts, n_genes))
     return principal_components(zscore(scaled).sparse, n_components)
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 import scipy.sparse as sp
 
-from methods.shared.preprocess import log1p, moments, take_genes
+from methods.shared.preprocess import expressed_genes, log1p, moments, take_genes
 
 from .ltmg import fitted_cut, ltmg_states
 
@@ -36,11 +36,13 @@ def variable_genes(counts: sp.csr_matrix, n_genes: int) -> np.ndarray:
     n_genes
         Genes to choose.
     """
+    expressed_genes(counts)
     n = counts.shape[0]
     seen = counts.getnnz(axis=0)
     kept = np.flatnonzero(seen >= max(DETECTED * n, 1))
     if not kept.size:
-        raise ValueError("counts: every entry is zero; scGNN needs at least one expressed gene")
+        least = f"{DETECTED:.0%} of the {n} cells"
+        raise ValueError(f"counts: no gene is seen in {least}; scGNN takes no others")
     chosen = take_genes(counts, kept)
     rich = chosen.getnnz(axis=1) >= DETECTED * kept.size
     variance = moments(chosen[rich] if rich.sum() > 1 else chosen)[1]

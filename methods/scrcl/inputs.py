@@ -12,7 +12,13 @@ from methods.shared.cosine import cosine_knn
 from methods.shared.graph import adjacency, feature_knn, spatial_knn, symmetrise
 from methods.shared.hvg import seurat, seurat_v3
 from methods.shared.pca import principal_components
-from methods.shared.preprocess import log1p, scale_to_total, take_genes, unit_deviation
+from methods.shared.preprocess import (
+    expressed_genes,
+    log1p,
+    scale_to_total,
+    take_genes,
+    unit_deviation,
+)
 
 COMPONENTS_FROM = 10_000
 N_COMPONENTS = 50
@@ -46,10 +52,7 @@ def cells_of(data: Data, n_genes: int, n_neighbors: int, kind: str) -> tuple[sp.
     -------
     Features and the graph of cells.
     """
-    expressed = np.flatnonzero(data.counts.getnnz(axis=0))
-    if not expressed.size:
-        raise ValueError("counts: every entry is zero; scRCL needs at least one expressed gene")
-    counts = take_genes(data.counts, expressed)
+    counts = take_genes(data.counts, expressed_genes(data.counts))
     normalised, _ = scale_to_total(counts, 1e4)
     chosen = seurat(normalised, n_genes)
     logged = take_genes(log1p(normalised), chosen)

@@ -21,7 +21,14 @@ from methods.shared.kmeans import check_clusters
 from methods.shared.layers import Features, TagConv, dense, glorot
 from methods.shared.losses import GraphLoss, mean_kl, sharpened, student_assignments
 from methods.shared.pca import principal_components
-from methods.shared.preprocess import Scaled, log1p, scale_to_total, take_genes, zscore
+from methods.shared.preprocess import (
+    Scaled,
+    expressed_genes,
+    log1p,
+    scale_to_total,
+    take_genes,
+    zscore,
+)
 from methods.shared.seeding import stream, torch_stream
 from methods.shared.sparse import SparseMatrix
 from methods.shared.spectral import spectral_partition
@@ -43,9 +50,7 @@ class Inputs(NamedTuple):
 
 def prepare(counts: sp.csr_matrix, params: Params) -> Inputs:
     """Normalise to the median library, choose genes, z-score and find neighbours."""
-    expressed = np.flatnonzero(counts.getnnz(axis=0))
-    if not expressed.size:
-        raise ValueError("counts: every entry is zero; scTAG needs at least one expressed gene")
+    expressed = expressed_genes(counts)
     normalised, size_factors = scale_to_total(take_genes(counts, expressed), None)
     chosen = seurat(normalised, params.n_genes)
     scaled = zscore(take_genes(log1p(normalised), chosen))

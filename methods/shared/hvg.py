@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 import scipy.sparse as sp
 
-from methods.shared.preprocess import moments
+from methods.shared.preprocess import expressed_genes, moments
 
 
 def seurat(normalised: sp.csr_matrix, n_genes: int) -> np.ndarray:
@@ -75,10 +75,16 @@ def seurat_v3(counts: sp.csr_matrix, n_genes: int) -> np.ndarray:
     -------
     Sorted column indices; ties go to the lower index.
 
+    Raises
+    ------
+    ValueError
+        Where no gene is expressed.
+
     Notes
     -----
     Stuart et al., Cell 177, 1888 (2019), doi 10.1016/j.cell.2019.05.031.
     """
+    expressed_genes(counts)
     n, genes = counts.shape
     if n_genes >= genes:
         return np.arange(genes)

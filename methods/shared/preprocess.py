@@ -8,6 +8,30 @@ import numpy as np
 import scipy.sparse as sp
 
 
+def expressed_genes(counts: sp.csr_matrix) -> np.ndarray:
+    """
+    Find the genes with any count.
+
+    Parameters
+    ----------
+    counts
+        cells x genes, not negative.
+
+    Returns
+    -------
+    Sorted column indices.
+
+    Raises
+    ------
+    ValueError
+        Where there is none.
+    """
+    found = np.unique(counts.indices[counts.data != 0])
+    if not found.size:
+        raise ValueError("counts: every entry is zero; give at least one expressed gene")
+    return found
+
+
 def scale_to_total(counts: sp.csr_matrix, target: float | None) -> tuple[sp.csr_matrix, np.ndarray]:
     """
     Scale every cell to the same total.

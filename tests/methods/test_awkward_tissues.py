@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
+import scipy.sparse as sp
 
 from methods.contract import Job
-from tests.methods.toys import AWKWARD_TISSUES, NAMES, SHORT, awkward_tissue, card, run
+from tests.methods.toys import AWKWARD_TISSUES, NAMES, SHORT, awkward_tissue, card, run, tissue
 
 PLACED = [
     (name, variant)
@@ -14,6 +17,7 @@ PLACED = [
     if "coordinates" in [*card(name)["needs"], *card(name).get("uses", [])]
     for variant in card(name)["variants"]
 ]
+TRAINED = [(name, variant) for name, variant in PLACED if "epochs" in card(name)["parameters"]]
 
 
 @pytest.mark.parametrize("kind", AWKWARD_TISSUES)
@@ -24,3 +28,11 @@ def test_awkward_tissues_still_get_a_whole_answer(name, variant, kind):
     result = run(name, data, Job(0, min(2, data.n_cells)), variant, **SHORT, width=30)
     assert result.clusters.shape == (data.n_cells,)
     assert result.embedding is None or np.isfinite(result.embedding).all()
+
+
+@pytest.mark.parametrize(("name", "variant"), TRAINED)
+def test_a_tissue_without_any_expression_is_refused(name, variant):
+    data, _ = tissue()
+    empty = dataclasses.replace(data, counts=sp.csr_matrix(data.counts.shape, dtype=np.float32))
+    with pytest.raises(ValueError, match="every entry is zero"):
+        run(name, empty, Job(0, 2), variant, **SHORT)
