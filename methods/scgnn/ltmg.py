@@ -45,8 +45,9 @@ def read_gene(values: np.ndarray, n_cells: int, cut: float, noise: np.ndarray | 
     """
     logged = np.log(values)
     lowest = float(logged.min())
+    smallest = lowest if noise is None else float(values.min())  # the reference takes no logarithm
     value, entry = np.unique(logged if noise is None else logged + noise, return_inverse=True)
-    everywhere = len(values) == n_cells and float(values.min()) > cut
+    everywhere = len(values) == n_cells and smallest >= cut
     return Gene(value, np.bincount(entry).astype(float), entry, max(lowest, cut), everywhere)
 
 

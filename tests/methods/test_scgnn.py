@@ -3,21 +3,28 @@
 from __future__ import annotations
 
 import dataclasses
+from itertools import pairwise
 
 import numpy as np
+import pandas as pd
 import pytest
 import scipy.sparse as sp
 import torch
 from sklearn.metrics import adjusted_rand_score
 
+from blindfold.score.metrics.imputation import l1_mean
 from methods.contract import Data, Job, Result
+from methods.runner import read_input
 from methods.scgnn import blocks as in_blocks
 from methods.scgnn.autoencoder import Autoencoder
 from methods.scgnn.blocks import expression_blocks
+from methods.scgnn.cells import cell_graph
 from methods.scgnn.convergence import stops
+from methods.scgnn.graph_autoencoder import GraphAutoencoder
 from methods.scgnn.model import Model, spread
 from methods.scgnn.preprocess import Inputs, prepare, variable_genes
 from methods.shared.seeding import stream, torch_stream
+from tests.blind.masked import masked_files, sparse_cells
 from tests.methods.toys import cells, params, run
 
 QUICK = {"epochs": 15, "cluster_epochs": 6, "graph_epochs": 8, "iterations": 2}
@@ -115,18 +122,42 @@ def test_labels_change_nothing(variant):
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
-def test_values_behind_the_mask_change_nothing(variant):
-    """scGNN 17: other originals at held-out entries, bit-identical results."""
-    rng = np.random.default_rng(0)
-    original = cells()[0].counts.toarray()
-    held_out = (original > 0) & (rng.random(original.shape) < 0.1)
+def test_values_behind_the_mask_change_nothing(variant, tmp_path):
+    """scGNN 17: other originals at held-out entries, blinded and run, bit-identical results."""
+    adata = sparse_cells()
+    at = masked_files(adata, tmp_path / "one")
+    held = pd.read_parquet(at.held_out("tiny")).astype({"cell": str, "gene": str})
+    name = pd.read_parquet(at.truth("tiny")).set_index("cell")["original"]
+    row = adata.obs_names.get_indexer(name[held["cell"]])
+    other = adata.X.toarray()
+    other[row, adata.var_names.get_indexer(held["gene"])] *= 50
+    adata.X = sp.csr_matrix(other)
+    folders = [at, masked_files(adata, tmp_path / "other")]
     results = []
-    for change in (0, 1):
-        values = original + change * held_out * rng.integers(1, 90, original.shape)
-        masked = np.where(held_out, 0, values).astype(np.float32)
-        data = Data(sp.csr_matrix(masked), np.arange(60).astype(str))
+    for folder in folders:
+        data, _ = read_input({"input": str(folder.input("tiny")), "needs": []})
         results.append(run("scgnn", data, Job(0, 3, impute=True), variant, **QUICK))
     same(*results)
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_graph_autoencoders_get_the_graph_of_the_variant(variant, monkeypatch):
+    """scGNN 10: without the dropped neighbours as described, with them as released."""
+    seen = []
+
+    class Watched(GraphAutoencoder):
+        def __init__(self, graph, *rest):
+            seen.append(graph)
+            super().__init__(graph, *rest)
+
+    monkeypatch.setattr("methods.scgnn.model.GraphAutoencoder", Watched)
+    model = built(variant, hold_out=0.0)
+    unpruned = cell_graph(model.output.latent.numpy(), 10, "none", True, stream(0, "f")).network
+    dropped = unpruned - unpruned.multiply(model.graph.communities)
+    assert dropped.nnz > 0
+    assert (seen[0].multiply(dropped).nnz == 0) is (variant == "described")
+    if variant == "released":
+        assert abs(seen[0] - unpruned).nnz == 0
 
 
 def test_cells_keep_their_order():
@@ -180,17 +211,34 @@ def test_planted_groups_are_found_and_held_out_values_guessed(variant, record_pr
     job = Job(0, 3, impute=True)
     result = run("scgnn", Data(sp.csr_matrix(counts), data.genes), job, variant, **schedule)
     assert adjusted_rand_score(truth, result.clusters) >= 0.95
-    wanted, logged = np.log1p(original)[held_out], np.log1p(counts)
-    neighbours = np.stack([logged[truth == g].mean(axis=0) for g in range(3)])[truth]
-    predictions = {
-        "scgnn": np.log1p(np.concatenate(list(result.imputed))),
-        "zero": np.zeros_like(logged),
-        "gene mean": np.broadcast_to(logged.mean(axis=0), logged.shape),
-        "group mean": neighbours,
+    wanted, masked = np.log1p(original)[held_out], Data(sp.csr_matrix(counts), data.genes)
+    results = {"scgnn": result, **{m: run(m, masked, job) for m in ("gene_mean", "neighbour_mean")}}
+    guesses = {
+        name: np.log1p(np.concatenate(list(found.imputed)))[held_out]
+        for name, found in results.items()
     }
-    errors = {k: float(np.abs(v[held_out] - wanted).mean()) for k, v in predictions.items()}
+    errors = {name: l1_mean(guess, wanted) for name, guess in guesses.items()}
     record_property("mean_absolute_error", errors)
-    assert errors["scgnn"] < errors["zero"]
+    assert errors["scgnn"] < l1_mean(np.zeros_like(wanted), wanted) == pytest.approx(wanted.mean())
+
+
+@pytest.mark.parametrize(("limit", "rounds"), [(0.0, 2), (1.0, 4)])
+def test_rounds_end_when_two_partitions_in_a_row_agree(limit, rounds, monkeypatch):
+    """scGNN section 3.6: the method's own partitions are compared, each with the one before."""
+    compared = []
+
+    def agreement(before, after):
+        compared.append((before, after))
+        return adjusted_rand_score(before, after)
+
+    monkeypatch.setattr("methods.scgnn.model.adjusted_rand_score", agreement)
+    settings = {**QUICK, "iterations": 4, "stop": "celltype", "stop_ari": limit}
+    result = run("scgnn", cells()[0], Job(0, 3, snapshots=9), stale_labels=True, **settings)
+    assert result.notes["rounds"] == rounds
+    found = [clusters for _, clusters in result.snapshots]
+    assert len(compared) == rounds - 1
+    for pair, own in zip(compared, pairwise(found), strict=True):
+        np.testing.assert_array_equal(pair, own)
 
 
 @pytest.mark.parametrize(

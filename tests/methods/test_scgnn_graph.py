@@ -31,6 +31,7 @@ from methods.scgnn.partition import (
     merge_small,
     partition,
 )
+from methods.shared import inner_product
 from methods.shared.graph import feature_knn, normalise
 from methods.shared.inner_product import InnerProductDecoder, softplus_pairs
 from methods.shared.seeding import stream, torch_stream
@@ -164,8 +165,11 @@ def test_softplus_survives_large_products():
     assert torch.isfinite(gradient).all()
 
 
-def test_blocked_loss_is_the_dense_one():
-    """scGNN 12: value and gradient against cross-entropy with logits."""
+@pytest.mark.parametrize("rows", [7, 60])
+def test_blocked_loss_is_the_dense_one(rows, monkeypatch):
+    """scGNN 12: value and gradient against cross-entropy with logits, some rows at a time."""
+    whole = inner_product.softplus_pairs
+    monkeypatch.setattr(inner_product, "softplus_pairs", lambda a, b: whole(a, b, block=rows))
     adjacency = graph()
     z = torch.randn(60, 16, dtype=torch.float64, generator=torch_stream(0, "z"))
     z.requires_grad_()
