@@ -93,7 +93,7 @@ def test_a_batch_of_one_cell_changes_nothing(name, variant):
 PHASES = [
     ("sctag", 2, "zinb|graph"),
     ("sctag", 6, "clustering"),
-    ("scrcl", 2, "consistency|distribution|contrast"),
+    ("scrcl", 2, "consistency|distribution|neighbours"),
     ("scgnn", 2, "feature"),
     ("scgnn", 6, "graph|divergence"),
     ("scgnn", 10, "cluster"),

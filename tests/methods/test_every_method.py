@@ -17,15 +17,20 @@ from sklearn.metrics import adjusted_rand_score
 
 from methods.contract import Data, Job, Params, Result
 from methods.runner import read_input
-from tests.methods.toys import METHODS, NAMES, SHORT, card, cells, run, tissue, toy
+from tests.methods.toys import METHODS, NAMES, SHORT, card, cells, modalities, run, tissue, toy
 
-VARIANTS = [(name, variant) for name in NAMES for variant in card(name)["variants"]]
+VARIANTS = [
+    (name, variant, modality)
+    for name in NAMES
+    for variant in card(name)["variants"]
+    for modality in modalities(name)
+]
 
 
-@pytest.mark.parametrize(("name", "variant"), VARIANTS)
-def test_same_seed_same_bytes_with_and_without_snapshots(name, variant):
+@pytest.mark.parametrize(("name", "variant", "modality"), VARIANTS)
+def test_same_seed_same_bytes_with_and_without_snapshots(name, variant, modality):
     """GraphST 8 and the contract: determinism, and snapshots that disturb nothing."""
-    data, _ = toy(name)
+    data, _ = toy(name, modality)
     results = [
         run(name, data, Job(11, 3, snapshots=count), variant, **SHORT) for count in (0, 0, 3)
     ]
@@ -53,10 +58,11 @@ def test_output_keeps_the_contract(name, clusters):
         assert np.isfinite(result.embedding).all()
 
 
-@pytest.mark.parametrize(("name", "variant"), VARIANTS)
-def test_labels_beside_the_input_change_nothing(name, variant, tmp_path):
+@pytest.mark.parametrize(("name", "variant", "modality"), VARIANTS)
+def test_labels_beside_the_input_change_nothing(name, variant, modality, tmp_path):
     """scTAG 9, scRCL 9.7, Spatial-MGCN 9.11, stMFG 9.9: annotations permuted or deleted."""
-    data, truth = toy(name)
+    data, truth = toy(name, modality)
+    needs = [*card(name)["needs"], *(["coordinates"] if modality == "spatial" else [])]
     results = []
     for file, labels in (("a", truth), ("b", truth[::-1] * 7), ("c", None)):
         adata = anndata.AnnData(data.counts)
@@ -67,7 +73,7 @@ def test_labels_beside_the_input_change_nothing(name, variant, tmp_path):
             adata.obs["ground_truth"] = [str(label) for label in labels]
             adata.obs["label"] = labels
         adata.write_h5ad(tmp_path / f"{file}.h5ad")
-        job = {"input": str(tmp_path / f"{file}.h5ad"), "needs": card(name)["needs"]}
+        job = {"input": str(tmp_path / f"{file}.h5ad"), "needs": needs}
         results.append(run(name, read_input(job)[0], Job(0, 3), variant, **SHORT))
     for other in results[1:]:
         np.testing.assert_array_equal(results[0].clusters, other.clusters)
@@ -104,7 +110,7 @@ def test_an_estimated_number_is_as_good_as_a_given_one(name, rule):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_no_way_in_for_a_label(name):
-    """scTAG 9: fit takes data, parameters and a job; none of them has room for labels."""
+    """scTAG 9, scRCL 9.7: fit takes data, parameters and a job; none has room for labels."""
     module = importlib.import_module(f"methods.{name}.model")
     assert list(inspect.signature(module.fit).parameters) == ["data", "params", "job"]
     fields = {field.name for kind in (Data, Job) for field in dataclasses.fields(kind)}

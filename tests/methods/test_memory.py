@@ -1,14 +1,13 @@
 """Peak memory and largest arrays of trained and imputing methods above 5,000 cells.
 
-The bounds of the specifications (scTAG 10, scRCL 9.8, GraphCVAE 13, STAGATE, Spatial-MGCN 6,
-stMFG 9.11): a quadratic array makes sixteen times from 5,000 to 20,000 cells, a linear one four.
+A quadratic array makes sixteen times from 5,000 to 20,000 cells, a linear one four.
 """
 
 from __future__ import annotations
 
 import pytest
 
-from tests.methods.toys import NAMES, card
+from tests.methods.toys import NAMES, card, modalities
 from tests.methods.watch import watched
 
 TRAINED = [name for name in NAMES if "epochs" in card(name)["parameters"]]
@@ -21,14 +20,14 @@ SHORT = {
 }  # fmt: skip
 
 
-def grows_with_the_cells(name: str, **changes: object) -> None:
+def grows_with_the_cells(name: str, modality: str, **changes: object) -> None:
     """At most 4.5 times from 5,000 to 20,000 cells; no cells x cells, no cells x genes."""
     settings = {**SHORT, **changes}
     imputes = "imputation" in card(name)["tasks"]  # all genes, in blocks of cells
     times = 10 if imputes else 20  # as many genes again that are not chosen
     variants = ["described"] if changes else list(card(name)["variants"])
-    few = watched(name, variants, FEW, GENES, times, **settings)
-    many = watched(name, ["described"], 4 * FEW, GENES, times, **settings)
+    few = watched(name, modality, variants, FEW, GENES, times, **settings)
+    many = watched(name, modality, ["described"], 4 * FEW, GENES, times, **settings)
     assert few["grown_mb"] < FEW * GENES * times * 4 / 2**20  # one dense float32 array
     assert many["grown_mb"] < 4.5 * few["grown_mb"]
     assert many["grown_mb"] < 2560  # with the idle process 3 GiB
@@ -38,19 +37,22 @@ def grows_with_the_cells(name: str, **changes: object) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", TRAINED + IN_BLOCKS)
-def test_memory_grows_with_the_cells_and_no_array_is_dense(name):
-    grows_with_the_cells(name)
+@pytest.mark.parametrize(
+    ("name", "modality"), [(name, m) for name in TRAINED + IN_BLOCKS for m in modalities(name)]
+)
+def test_memory_grows_with_the_cells_and_no_array_is_dense(name, modality):
+    """ScTAG 10, scRCL 9.8, GraphCVAE 13, Spatial-MGCN 6, stMFG 9.11, the bounds of STAGATE."""
+    grows_with_the_cells(name, modality)
 
 
 @pytest.mark.slow
 def test_all_pairs_of_sctag_are_taken_in_blocks():
     """ScTAG 10: the graph loss over all pairs of 20,000 cells, not over sampled ones."""
-    grows_with_the_cells("sctag", exact_graph_up_to=4 * FEW)
+    grows_with_the_cells("sctag", "scrna", exact_graph_up_to=4 * FEW)
 
 
 @pytest.mark.slow
 def test_a_hundred_thousand_spots():
     """GraphCVAE 13: the largest array is linear in spots."""
-    found = watched("graphcvae", ["described"], 100_000, 200, epochs=1, kmeans_starts=0)
+    found = watched("graphcvae", "spatial", ["described"], 100_000, 200, epochs=1, kmeans_starts=0)
     assert found["tensor"] <= 100_000 * 768

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from methods.contract import Job
-from methods.scrcl.model import Model, Views, prepare
+from methods.scrcl.model import Model, prepare
 from tests.methods.toys import cells, params, run
 from tests.methods.watch import Largest
 
@@ -38,15 +38,15 @@ def test_a_batch_of_one_cell_changes_nothing():
     np.testing.assert_array_equal(first, second)
 
 
-def test_a_loss_that_is_not_finite_is_named(monkeypatch):
-    """Bad input: the run stops at the epoch, naming the component."""
-    original = Model.views
+@pytest.mark.parametrize("component", ["distribution", "neighbours", "consistency"])
+def test_the_loss_that_is_not_finite_is_named(component, monkeypatch):
+    """Bad input: the run stops at the epoch, naming the component that was lost."""
+    original = Model.step
 
-    def broken(self, mask=None):
-        views = original(self, mask)
-        return Views(views.mlp, views.gcn * float("nan"))
+    def broken(self, epoch):
+        losses = original(self, epoch)
+        return {**losses, component: losses[component] * (float("nan") if epoch == 4 else 1)}
 
-    monkeypatch.setattr(Model, "views", broken)
-    with pytest.raises(FloatingPointError, match="epoch 1 of 15") as error:
+    monkeypatch.setattr(Model, "step", broken)
+    with pytest.raises(FloatingPointError, match=f"'{component}' is nan in epoch 5 of 15"):
         run("scrcl", cells()[0], Job(0, 3), **SMALL)
-    assert any(f"'{name}'" in str(error.value) for name in ("distribution", "consistency"))

@@ -62,9 +62,16 @@ def tissue(
     return Data(counts, names, coordinates, 100.0), labels
 
 
-def toy(name: str) -> tuple[Data, np.ndarray]:
-    """Return data of a modality the method's card accepts."""
-    return tissue() if "coordinates" in card(name)["needs"] else cells()
+def modalities(name: str) -> list[str]:
+    """List the modalities that a method treats in different ways, the first of its card first."""
+    described = card(name)
+    places = "coordinates" in [*described["needs"], *described.get("uses", [])]
+    return described["modalities"] if places else described["modalities"][:1]
+
+
+def toy(name: str, modality: str | None = None) -> tuple[Data, np.ndarray]:
+    """Return data of a modality, by default the first that the method's card names."""
+    return tissue() if (modality or modalities(name)[0]) == "spatial" else cells()
 
 
 def leaves(*shapes: tuple[int, ...], seed: int = 0) -> list[torch.Tensor]:

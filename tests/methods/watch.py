@@ -18,7 +18,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from benchmarks.synthetic import dataset
 from methods.contract import Data, Job
-from tests.methods.toys import card, run
+from tests.methods.toys import run
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
@@ -65,14 +65,20 @@ class Watched(TypedDict):
 
 
 def watched(
-    name: str, variants: list[str], cells: int, genes: int, times: int = 1, **settings
+    name: str,
+    modality: str,
+    variants: list[str],
+    cells: int,
+    genes: int,
+    times: int = 1,
+    **settings,
 ) -> Watched:
     """Run variants of a method in a fresh process that ran the first on 200 cells before.
 
     Memory is that of the first, the arrays are those of all. With `times` the same counts lie
     among that many times the genes.
     """
-    job = json.dumps([name, variants, cells, genes, times, settings])
+    job = json.dumps([name, modality, variants, cells, genes, times, settings])
     done = subprocess.run(
         [sys.executable, "-W", "ignore", "-m", "tests.methods.watch", job],
         cwd=REPOSITORY, text=True, check=True, stdout=subprocess.PIPE,
@@ -80,7 +86,7 @@ def watched(
         env={**os.environ, "OMP_NUM_THREADS": "1", "MALLOC_MMAP_THRESHOLD_": "1000000"},
     )  # fmt: skip
     found: Watched = json.loads(done.stdout.splitlines()[-1])
-    print(name, variants, cells, genes, times, found)
+    print(name, modality, variants, cells, genes, times, found)
     return found
 
 
@@ -100,10 +106,15 @@ def memory(field: str) -> float:
 
 
 def main(
-    name: str, variants: list[str], cells: int, genes: int, times: int, settings: dict
+    name: str,
+    modality: str,
+    variants: list[str],
+    cells: int,
+    genes: int,
+    times: int,
+    settings: dict,
 ) -> Watched:
     """Run on 200 cells, then on all."""
-    modality = "spatial" if "coordinates" in card(name)["needs"] else "scrna"
     largest, dense = Largest(), Dense()
 
     def fit(n: int, variant: str) -> None:
