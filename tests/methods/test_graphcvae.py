@@ -12,16 +12,16 @@ from torch_geometric.nn import GCNConv
 
 from methods.contract import Data, Job
 from methods.graphcvae.augment import augmented, best_neighbours, profiles, similarity
-from methods.graphcvae.inputs import propagation, readout
+from methods.graphcvae.inputs import expression, propagation, readout
 from methods.graphcvae.losses import contrast, divergence, reconstruction_error
 from methods.graphcvae.model import Model, prepare
 from methods.graphcvae.network import Network
 from methods.shared.preprocess import scale_to_total
-from methods.shared.sections import section_knn
+from methods.shared.sections import section_knn, section_vote
 from methods.shared.seeding import stream, torch_stream
 from methods.shared.tiled import TiledMatrix
 from methods.shared.train import Training, adam
-from tests.methods.toys import leaves, params, same_gradients, tissue
+from tests.methods.toys import leaves, params, run, same_gradients, tissue
 
 VARIANTS = ["described", "released"]
 
@@ -114,21 +114,61 @@ def test_constant_expression_and_negative_similarity():
     np.testing.assert_array_equal(same.toarray(), data.counts.toarray())
 
 
-def test_profiles_keep_the_correlations_of_the_components():
+@pytest.mark.parametrize("genes", [600, 2100])
+def test_profiles_keep_the_correlations_of_the_components(genes):
     """GraphCVAE 2: 100 components of raw counts, by whichever solver, correlate alike."""
     rng = np.random.default_rng(0)
     near = section_knn(tissue(12)[0].coordinates, 6, 100.0)
-    for genes in (600, 2100):
-        counts = sp.csr_matrix(rng.poisson(rng.gamma(1, 1, (144, genes))).astype(np.float32))
-        expected = PCA(100, svd_solver="full").fit_transform(counts.toarray())
-        found = similarity(profiles(counts, stream(0, "x")), near, centred=True)
-        # components of equal variance up to sign: compare what does not depend on signs
-        np.testing.assert_allclose(
-            np.abs(profiles(counts, stream(0, "x"))[:, :5]), np.abs(expected[:, :5]), rtol=1e-3,
-            atol=1e-2,
-        )  # fmt: skip
-        assert found.shape == (near.nnz,)
-        assert (np.abs(found) <= 1 + 1e-9).all()
+    counts = sp.csr_matrix(rng.poisson(rng.gamma(1, 1, (144, genes))).astype(np.float32))
+    components = PCA(100, svd_solver="full").fit_transform(counts.toarray())
+    pairs = near.tocoo()
+    expected = np.corrcoef(components)[pairs.row, pairs.col]
+    found = similarity(profiles(counts, stream(0, "x")), near, centred=True)
+    np.testing.assert_allclose(found, expected, atol=1e-4)
+    assert np.ptp(expected) > 0.3
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_inputs_are_those_of_the_variant(variant):
+    """GraphCVAE 1 to 3: graph, averages, weight of the spot itself and readout, dense."""
+    released = variant == "released"
+    data, _ = tissue(9, signal=4.0)
+    chosen = params("graphcvae", variant, use_image=False, n_genes=60)
+    inputs = prepare(data, chosen, stream(0, "x"))
+    own, kind = (2.0, "directed") if released else (1.0, "symmetric")
+    averages = sp.csr_matrix(brute_force(data, None, 30, released))
+    expected = expression(sp.csr_matrix(own * data.counts + 0.3 * averages), 60)
+    np.testing.assert_allclose(inputs.features.toarray(), expected.toarray(), atol=1e-4)
+    graph = section_knn(data.coordinates, 3 if released else chosen.n_neighbors, data.pitch)
+    assert abs(inputs.propagation - propagation(graph, kind)).max() < 1e-6
+    assert (inputs.readout is None) is released
+
+
+def test_spots_keep_to_their_section(monkeypatch):
+    """Several sections whose places overlap: no neighbour, edge or vote from another one."""
+    first, _ = tissue(9, seed=0)
+    second, _ = tissue(9, seed=1)
+    both = Data(
+        sp.csr_matrix(sp.vstack([first.counts, second.counts])), first.genes,
+        np.concatenate([first.coordinates, first.coordinates + 1.0]), 100.0,
+        batch=np.repeat([0, 1], 81),
+    )  # fmt: skip
+    chosen = params("graphcvae")
+    inputs = prepare(both, chosen, stream(0, "x"))
+    for graph in (inputs.propagation, inputs.readout):
+        assert graph[:81, 81:].nnz == graph[81:, :81].nnz == 0
+    averaged = []
+    monkeypatch.setattr(
+        "methods.graphcvae.model.augmented",
+        lambda counts, averaging, *rest: averaged.append(averaging) or counts,
+    )
+    prepare(both, chosen, stream(0, "x"))
+    assert averaged[0][:81, 81:].nnz == averaged[0][81:, :81].nnz == 0
+    voted = run("graphcvae", both, Job(0, 2), epochs=1, refine=6).clusters
+    plain = run("graphcvae", both, Job(0, 2), epochs=1).clusters
+    expected = section_vote(plain, both.coordinates, 6, 100.0, both.batch)
+    np.testing.assert_array_equal(voted, expected)
+    assert (expected != section_vote(plain, both.coordinates, 6, 100.0, None)).any()
 
 
 def test_counting_a_spot_twice_halves_its_neighbours():

@@ -12,7 +12,7 @@ from sklearn.metrics import adjusted_rand_score
 
 from methods.contract import Data, Job
 from methods.shared.image import histology_features
-from tests.methods.test_histology import picture
+from tests.methods.test_image import picture
 from tests.methods.toys import SHORT, run, tissue
 
 REPOSITORY = Path(__file__).resolve().parents[2]

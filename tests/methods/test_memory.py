@@ -46,13 +46,17 @@ def test_memory_grows_with_the_cells_and_no_array_is_dense(name, modality):
 
 
 @pytest.mark.slow
-def test_all_pairs_of_sctag_are_taken_in_blocks():
-    """ScTAG 10: the graph loss over all pairs of 20,000 cells, not over sampled ones."""
-    grows_with_the_cells("sctag", "scrna", exact_graph_up_to=4 * FEW)
+@pytest.mark.parametrize(
+    ("name", "modality", "switch"),
+    [("sctag", "scrna", "exact_graph_up_to"), ("stmfg", "spatial", "exact_pairs_up_to")],
+)
+def test_all_pairs_are_taken_in_blocks(name, modality, switch):
+    """ScTAG 10, stMFG 9.11: losses over all pairs of 20,000 cells, not over sampled ones."""
+    grows_with_the_cells(name, modality, **{switch: 4 * FEW})
 
 
 @pytest.mark.slow
-def test_a_hundred_thousand_spots():
+def test_graphcvae_on_a_hundred_thousand_spots():
     """GraphCVAE 13: the largest array is linear in spots."""
     found = watched("graphcvae", "spatial", ["described"], 100_000, 200, epochs=1, kmeans_starts=0)
     assert found["tensor"] <= 100_000 * 768

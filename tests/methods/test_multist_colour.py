@@ -20,7 +20,7 @@ from methods.multist.colour import (
     tissue,
 )
 from tests.methods import toys
-from tests.methods.test_histology import picture
+from tests.methods.test_image import picture
 
 
 def seen(side: int) -> Data:

@@ -19,7 +19,7 @@ from methods.multist.surroundings import surroundings
 from methods.shared.image import histology_features
 from methods.shared.surroundings import components
 from tests.methods import toys
-from tests.methods.test_histology import picture
+from tests.methods.test_image import picture
 from tests.methods.watch import Largest
 
 SHORT = {"epochs": 6, "cluster_epochs": 4, "fusion_epochs": 2}

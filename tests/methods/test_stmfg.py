@@ -203,6 +203,23 @@ def test_losses_are_weighted():
     torch.testing.assert_close(model.step(0)["contrast"], expected)
 
 
+@pytest.mark.parametrize(
+    ("changes", "kind", "t", "masked"),
+    [({}, "average", 0.5, False), ({"propagation": "symmetric"}, "symmetric", 0.5, False),
+     ({"temperature": 0.2}, "average", 0.2, False),
+     ({"mask_neighbours": True}, "average", 0.5, True)],
+)  # fmt: skip
+def test_switches_reach_the_model(changes, kind, t, masked):
+    """StMFG 1 and 3: normalisation of both graphs, temperature, masked neighbours."""
+    model, inputs = build(**changes), prepare(tissue()[0], params("stmfg", **changes))
+    for used, graph in ((model.near, inputs.near), (model.alike, inputs.alike)):
+        expected = propagate(graph, kind).toarray()
+        np.testing.assert_allclose(used.matrix.forward.to_dense(), expected, rtol=1e-6)
+    projected = model.network.project(model.layers()[1].views)
+    loss = dense(*projected.unbind(dim=1), t, inputs.near.toarray() if masked else None)
+    torch.testing.assert_close(model.step(0)["contrast"], model.params.beta * loss)
+
+
 def test_normalisations():
     """StMFG 1: D^-1 (A + I), or D^-1/2 (A + I) D^-1/2."""
     near = prepare(tissue()[0], params("stmfg")).near
