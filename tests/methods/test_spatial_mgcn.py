@@ -17,6 +17,7 @@ from methods.shared.refine import majority_vote
 from methods.shared.zinb import EPS, LOG_MU_RANGE, THETA_RANGE, ZinbTarget, zinb_heads
 from methods.spatial_mgcn.model import Inputs, Model, prepare
 from methods.spatial_mgcn.network import Network, Views
+from tests.methods.test_spatial_mgcn_graphs import dense_gram_distance, literal
 from tests.methods.test_state import go_on_from_everywhere
 from tests.methods.toys import params, run, tissue
 
@@ -228,6 +229,30 @@ def layered(seed: int = 0, signal: float = 4.0) -> tuple[Data, np.ndarray]:
     return dataclasses.replace(data, counts=sp.csr_matrix(drawn.astype(np.float32))), labels
 
 
+@pytest.mark.parametrize(("variant", "loops"), [("described", 1), ("released", 2)])
+def test_a_step_is_that_of_the_equations(variant, loops):
+    """Spatial-MGCN 1 and 3: loops, the three losses on dense matrices, Adam's decay."""
+    chosen = params("spatial_mgcn", variant, alpha=0.7, beta=3.0, gamma=0.2)
+    inputs = prepare(tissue()[0], chosen)
+    model = Model(inputs, chosen, Job(0, 3))
+    looped = inputs.near.toarray() + loops * np.eye(144)
+    found = model.near.matrix.forward.to_dense()
+    np.testing.assert_allclose(found, looped / looped.sum(axis=1, keepdims=True), rtol=1e-5)
+    views = literal_views(model)
+    net, z = model.network, model.network.embed(views)
+    same = dense_gram_distance(views.shared_spatial, views.shared_expression)
+    expected = {
+        "zinb": 0.7 * zinb_heads(net.decode(z), net.head, net.head_bias, model.target),
+        "consistency": 3.0 * same,
+        "spatial": 0.2 * literal(z, torch.tensor(inputs.near.toarray())),
+    }
+    losses = model.step(0)
+    assert set(losses) == set(expected)
+    for name, loss in expected.items():
+        assert losses[name].item() == pytest.approx(loss.item(), rel=1e-3)
+    assert model.optimiser().defaults["weight_decay"] == 5e-4
+
+
 @pytest.mark.parametrize("variant", ["described", "released"])
 def test_stripes_are_found(variant):
     """Spatial-MGCN 9.10: label-blind ARI above 0.9 at high signal."""
@@ -253,7 +278,8 @@ def test_places_matter():
     assert ours > plain + 0.1
 
 
-def test_permuting_spots_permutes_clusters():
+@pytest.mark.parametrize("variant", ["described", "released"])
+def test_permuting_spots_permutes_clusters(variant):
     """The order of spots does not show: no tie on a jittered lattice depends on it."""
     data, _ = layered()
     jitter = np.random.default_rng(0).normal(0, 5, data.coordinates.shape)
@@ -262,7 +288,8 @@ def test_permuting_spots_permutes_clusters():
     mixed = dataclasses.replace(
         data, counts=sp.csr_matrix(data.counts[order]), coordinates=data.coordinates[order]
     )
-    first, second = (run("spatial_mgcn", d, Job(0, 3), epochs=30).clusters for d in (data, mixed))
+    results = [run("spatial_mgcn", d, Job(0, 3), variant, epochs=30) for d in (data, mixed)]
+    first, second = (result.clusters for result in results)
     assert adjusted_rand_score(first[order], second) > 0.98
 
 
