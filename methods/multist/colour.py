@@ -124,8 +124,8 @@ def best_patches(patches: Patches, rng: np.random.Generator) -> np.ndarray:
     colours = patches.colours[top] - patches.colours[top].mean(axis=0)
     deviation = colours.std(axis=0)
     colours /= np.where(deviation > 1e-9, deviation, 1.0)
-    n_groups = min(max(LEAST, int(KEPT * count)), count)
-    groups = kmeans(colours, n_groups, rng, n_starts=3)
+    n_groups = min(max(LEAST, int(KEPT * len(patches.score))), count)
+    groups = kmeans(colours, n_groups, rng, n_starts=10)
     chosen = []
     for group in np.unique(groups):
         members = np.flatnonzero(groups == group)

@@ -150,7 +150,8 @@ class SecondStage:
 
         Returns
         -------
-        Losses of the last batch, their values those of the mean over all batches.
+        Losses of the last batch, their values those of the mean over all batches; or of the first
+        batch with one that is not finite, for the caller to name it.
         """
         rate = RATE * (1 + math.cos(math.pi * epoch / self.setting.epochs)) / 2
         for group in self.optimiser.param_groups:
@@ -160,7 +161,10 @@ class SecondStage:
         passed: list[dict[str, Tensor]] = []
         for spots in before:
             losses = self.losses(spots)
-            torch.stack(list(losses.values())).sum().backward()
+            values = torch.stack(list(losses.values()))
+            if not values.isfinite().all():
+                return losses
+            values.sum().backward()
             self.optimiser.step()
             self.optimiser.zero_grad(set_to_none=True)
             passed.append({name: value.detach() for name, value in losses.items()})

@@ -102,9 +102,9 @@ class Network(nn.Module):
         return projected, against
 
     def masked(self, projected: Tensor, spots: Tensor) -> Tensor:
-        """Put the token in place of some spots' components."""
+        """Add the token to some spots' components."""
         rows = (self.token @ self.first.weight).expand(len(spots), -1)
-        return projected.index_copy(0, spots, rows)
+        return projected.index_add(0, spots, rows)
 
     def encode(
         self,

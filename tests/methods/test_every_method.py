@@ -60,7 +60,10 @@ def test_output_keeps_the_contract(name, clusters):
 
 @pytest.mark.parametrize(("name", "variant", "modality"), VARIANTS)
 def test_labels_beside_the_input_change_nothing(name, variant, modality, tmp_path):
-    """scTAG 9, scRCL 9.7, GraphCVAE 11, Spatial-MGCN 9.11, stMFG 9.9: labels permuted or gone."""
+    """Labels permuted or gone: scTAG 9, scRCL 9.7, GraphCVAE 11, Spatial-MGCN 9.11, stMFG 9.9.
+
+    And scGNN 16, MultiST 13.
+    """
     data, truth = toy(name, modality)
     needs = [*card(name)["needs"], *(["coordinates"] if modality == "spatial" else [])]
     results = []

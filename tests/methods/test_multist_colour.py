@@ -6,11 +6,13 @@ import dataclasses
 
 import numpy as np
 import pytest
+from skimage.color import hsv2rgb
 
 from methods.contract import Data
 from methods.multist.colour import (
     Boxes,
     Colours,
+    Patches,
     best_patches,
     colours_within,
     describe,
@@ -84,6 +86,44 @@ def test_best_patches_are_stained_and_structured():
     assert (0.2 * data.coordinates[chosen, 0] > middle - 15).all()
     one = Boxes(0.2 * data.coordinates[:1], 30, image.shape[:2])
     np.testing.assert_array_equal(best_patches(describe(image, one), np.random.default_rng(0)), [0])
+
+
+def test_a_twentieth_of_the_patches_set_the_colours():
+    """Section 2, colours: groups are counted over all patches, the best 30 % fill them."""
+    rng = np.random.default_rng(0)
+    patches = Patches(rng.random(400), rng.normal(size=(400, 10)))
+    chosen = best_patches(patches, np.random.default_rng(0))
+    assert len(np.unique(chosen)) == 20
+    assert np.isin(chosen, np.argsort(-patches.score)[:120]).all()
+
+
+def test_blue_and_pink_are_stains():
+    """Section 2, colours: hues 100 to 140 and from 150 over 180 to 20 count, others do not."""
+    hues = np.array([0, 10, 30, 60, 90, 110, 120, 135, 145, 155, 165, 175])
+    hsv = np.column_stack([hues / 180, np.full((len(hues), 2), 0.6)])
+    shades = np.rint(255 * hsv2rgb(hsv)).astype(np.uint8)
+    image = np.repeat(np.repeat(shades[None], 40, axis=0), 40, axis=1)
+    centres = np.column_stack([40 * np.arange(len(hues)) + 20, np.full(len(hues), 20)])
+    score = describe(image, Boxes(centres.astype(float), 20, image.shape[:2])).score
+    stained = ((hues >= 100) & (hues <= 140)) | (hues >= 150) | (hues <= 20)
+    np.testing.assert_allclose(score - score[3], 0.25 * 0.7 * stained, atol=0.02)
+
+
+def test_tissue_gets_the_colours_of_the_best_patches():
+    """Section 2, colours: mean and deviation of the tissue become those of the chosen patches."""
+    data = seen(10)
+    image = data.image.copy()
+    image[: len(image) // 2] = image[: len(image) // 2] // 4 + 130  # pale tissue at the top
+    found = even_colours(image, data.coordinates, 0.2, 100.0, np.random.default_rng(0))
+    boxes = Boxes(0.2 * data.coordinates, 60, image.shape[:2])
+    chosen = best_patches(describe(image, boxes), np.random.default_rng(0))
+    wanted = colours_within(image, boxes, chosen)
+    pixels = image.sum(axis=2) < 600
+    before, after = image[pixels].astype(float), found[pixels].astype(float)
+    shift = np.abs(before.mean(axis=0) - wanted.mean)
+    assert shift.max() > 5
+    assert np.abs(after.mean(axis=0) - wanted.mean).max() < 0.3 * shift.max()
+    np.testing.assert_allclose(after.std(axis=0), wanted.deviation, rtol=0.1)
 
 
 def test_colours_of_a_whole_image():

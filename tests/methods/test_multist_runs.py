@@ -118,8 +118,9 @@ def test_a_killed_run_goes_on_where_it_was(monkeypatch, variant):
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
-def test_a_killed_run_with_an_image_goes_on_too(variant):
-    """The second stage's weights and the embedding it is trained on come back."""
+def test_a_killed_run_with_an_image_goes_on_too(monkeypatch, variant):
+    """The second stage's weights and the embedding it is trained on come back; three batches."""
+    monkeypatch.setattr("methods.multist.fused.BATCH", 15)
     data, _ = tissue(6)
     data = dataclasses.replace(data, image=picture(data), scale=0.2)
     short = {"epochs": 1, "cluster_epochs": 1, "fusion_epochs": 2, "kmeans_starts": 1}
@@ -203,7 +204,8 @@ def test_same_seed_same_bytes_another_seed_others(variant):
     assert first.embedding.tobytes() != other.embedding.tobytes()
 
 
-def test_partition_of_shuffled_spots_is_the_shuffled_partition():
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_partition_of_shuffled_spots_is_the_shuffled_partition(variant):
     """MultiST 13, with noise drawn by row and an image: the same domains where they are clear."""
     data, _ = tissue(16, k=2, signal=2.5)
     jitter = np.random.default_rng(0).normal(0, 5, data.coordinates.shape)
@@ -211,7 +213,7 @@ def test_partition_of_shuffled_spots_is_the_shuffled_partition():
     first = dataclasses.replace(data, coordinates=xy, image=picture(data), scale=0.2)
     second = dataclasses.replace(first, counts=data.counts[order], coordinates=xy[order])
     short = {"epochs": 80, "cluster_epochs": 20, "fusion_epochs": 5}
-    found = [run("multist", d, Job(0, 2), **short).clusters for d in (first, second)]
+    found = [run("multist", d, Job(0, 2), variant, **short).clusters for d in (first, second)]
     assert adjusted_rand_score(found[0][order], found[1]) > 0.9
 
 
