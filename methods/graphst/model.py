@@ -19,7 +19,7 @@ from methods.shared.layers import glorot
 from methods.shared.losses import gram_mse
 from methods.shared.partition import mixture_result
 from methods.shared.preprocess import log1p, scale_to_total, take_genes, unit_deviation
-from methods.shared.refine import majority_vote
+from methods.shared.sections import section_vote
 from methods.shared.seeding import torch_stream
 from methods.shared.sparse import SparseMatrix
 from methods.shared.train import Training, adam
@@ -143,14 +143,14 @@ def fit(data: Data, params: Params, job: Job) -> Result:
         raise ValueError("coordinates: none given; GraphST runs on spatial data only")
     if job.n_clusters is not None:
         check_clusters(job.n_clusters, data.n_cells)
-    coordinates, pitch = data.coordinates, data.pitch
-    neighbours = spatial_knn(coordinates, params.n_neighbors, pitch)
+    place = (data.coordinates, params.refine, data.pitch, data.batch)
+    neighbours = spatial_knn(data.coordinates, params.n_neighbors, data.pitch)
     model = Model(prepare(data.counts, params.n_genes), neighbours, params, job)
 
     def head() -> Result:
         components = model.components(params.n_components)
         found = mixture_result(components, job, params.k_rule, params.kmeans_starts)
-        found.clusters = majority_vote(found.clusters, coordinates, params.refine, pitch)
+        found.clusters = section_vote(found.clusters, *place)
         return found
 
     training = Training(job, params.epochs, lambda: head().clusters, model)

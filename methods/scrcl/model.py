@@ -21,7 +21,7 @@ from methods.shared.kmeans import check_clusters, kmeans
 from methods.shared.layers import glorot
 from methods.shared.pca import standard_components
 from methods.shared.product import product
-from methods.shared.refine import majority_vote
+from methods.shared.sections import section_vote
 from methods.shared.seeding import stream, torch_stream
 from methods.shared.sparse import SparseMatrix, inner_product
 from methods.shared.tiled import TiledMatrix
@@ -213,7 +213,7 @@ def fit(data: Data, params: Params, job: Job) -> Result:
         if not radius:
             return plain, plain
         assert data.coordinates is not None
-        return majority_vote(plain, data.coordinates, radius, data.pitch), plain
+        return section_vote(plain, data.coordinates, radius, data.pitch, data.batch), plain
 
     training = Training(job, params.epochs, lambda: head()[0], model)
     training.run(model.optimiser(), model.step, params.epochs)

@@ -18,7 +18,7 @@ from methods.shared.graph import adjacency, symmetrise
 from methods.shared.kmeans import check_clusters
 from methods.shared.pair_losses import CosineGraphLoss, gram_distance
 from methods.shared.partition import kmeans_result, mixture_result
-from methods.shared.refine import majority_vote
+from methods.shared.sections import section_vote
 from methods.shared.seeding import torch_stream
 from methods.shared.spot_features import expression, propagation
 from methods.shared.tiled import TiledMatrix
@@ -108,12 +108,12 @@ def fit(data: Data, params: Params, job: Job) -> Result:
         check_clusters(job.n_clusters, data.n_cells)
     inputs = prepare(data, params)
     model = Model(inputs, params, job)
-    coordinates, pitch = data.coordinates, data.pitch
+    place = (data.coordinates, params.refine, data.pitch, data.batch)
 
     def head() -> Result:
         cluster = kmeans_result if params.head == "kmeans" else mixture_result
         found = cluster(model.embedding(), job, params.k_rule, params.kmeans_starts)
-        found.clusters = majority_vote(found.clusters, coordinates, params.refine, pitch)
+        found.clusters = section_vote(found.clusters, *place)
         return found
 
     training = Training(job, params.epochs, lambda: head().clusters, model)

@@ -44,12 +44,28 @@ def test_both_adjacencies_on_a_path():
     np.testing.assert_allclose(propagation(PATH, "standard").toarray(), standard, rtol=1e-6)
 
 
-def test_latent_is_linear_in_expression():
-    """GraphST 2: scaling expression scales latent and reconstruction."""
+@pytest.mark.parametrize("kind", ["visium", "standard"])
+def test_features_and_graph_of_the_model(kind):
+    """GraphST 1 and section 1: adjacency; log values of unit deviation, at most 10."""
+    model, data = build(adjacency=kind), tissue(8)[0]
+    expected = propagation(spatial_knn(data.coordinates, 3), kind)
+    np.testing.assert_allclose(dense(model.graph), expected.toarray(), rtol=1e-6)
+    counts = data.counts.toarray().astype(float)
+    logged = np.log1p(1e4 * counts / counts.sum(axis=1, keepdims=True))
+    scaled = np.minimum(logged / logged.std(axis=0, ddof=1), 10)
+    np.testing.assert_allclose(dense(model.features), scaled, rtol=1e-4)
+
+
+@pytest.mark.parametrize("factor", [3, -3])
+def test_latent_is_linear_in_expression(factor):
+    """GraphST 2: scaling expression, by a negative factor too, scales latent and components."""
     model = build()
-    before = model.latent()
-    model.features = SparseMatrix(prepare(tissue(8)[0].counts, 3000) * np.float32(3))
-    torch.testing.assert_close(model.latent(), 3 * before, rtol=1e-4, atol=1e-4)
+    latent, components = model.latent(), model.components(5)
+    model.features = SparseMatrix(prepare(tissue(8)[0].counts, 3000) * np.float32(factor))
+    torch.testing.assert_close(model.latent(), factor * latent, rtol=1e-4, atol=1e-4)
+    found = model.components(5)
+    scale = np.abs(components).max()
+    np.testing.assert_allclose(np.abs(found), 3 * np.abs(components), atol=1e-3 * scale)
 
 
 @pytest.mark.parametrize("unit_rows", [False, True])
@@ -72,16 +88,45 @@ def test_readout():
     constant = torch.tensor([[3.0, 4.0]]).repeat(64, 1)
     summary = torch.sigmoid(normalize(model.readout @ constant, dim=1))
     torch.testing.assert_close(summary, torch.sigmoid(torch.tensor([[0.6, 0.8]])).repeat(64, 1))
-    zero = torch.sigmoid(normalize(model.readout @ torch.zeros(64, 2), dim=1))
-    assert (zero == 0.5).all()
+    width = 2 * model.network.encoder.shape[1]
+    nothing = torch.zeros(64, width, requires_grad=True)
+    loss = model.contrast(nothing)  # every summary 0.5, every score the bias, 0
+    assert loss.item() == pytest.approx(2 * math.log(2))
+    assert torch.isfinite(torch.autograd.grad(loss, nothing)[0]).all()
 
 
-def test_identical_views_cannot_be_told_apart():
+def test_identical_views_cannot_be_told_apart(monkeypatch):
     """GraphST 5: with no corruption both losses are equal and at least log 2."""
     model = build()
+    monkeypatch.setattr(torch, "randperm", lambda n, generator: torch.arange(n))
+    found = model.step(0)["contrast"].item()
     e = torch.relu(model.graph @ (model.features @ model.network.encoder))
-    loss = model.contrast(torch.cat([e, e], dim=1)).item()
-    assert loss >= 2 * math.log(2) - 1e-6
+    g = torch.sigmoid(normalize(model.readout @ e, dim=1))
+    logit = (e @ model.network.bilinear * g).sum(dim=1) + model.network.bias
+    one = (softplus(-logit) + softplus(logit)).mean().item() / 2
+    assert one >= math.log(2) - 1e-6
+    assert found == pytest.approx(2 * one, rel=1e-5)
+
+
+def test_a_loss_that_is_not_finite_is_named(monkeypatch):
+    """Bad input: the run stops at the epoch, naming the component."""
+    monkeypatch.setattr(Model, "contrast", lambda self, both: both.mean() * float("nan"))
+    with pytest.raises(FloatingPointError, match="'contrast' is nan in epoch 1 of 5"):
+        run("graphst", tissue(8)[0], Job(0, 3), epochs=5)
+
+
+def test_votes_stay_within_a_section():
+    """Several sections in one frame: refined as each by itself."""
+    first, _ = tissue(7, seed=0)
+    counts = sp.csr_matrix(sp.vstack([first.counts, tissue(7, seed=1)[0].counts]))
+    both = Data(
+        counts, first.genes, np.concatenate([first.coordinates, first.coordinates + 1.0]), 100.0,
+        batch=np.repeat([0, 1], 49),
+    )  # fmt: skip
+    plain, voted = (run("graphst", both, Job(0, 3), epochs=5, refine=r).clusters for r in (0, 8))
+    for part in (slice(0, 49), slice(49, 98)):
+        expected = majority_vote(plain[part], both.coordinates[part], 8, 100.0)
+        np.testing.assert_array_equal(voted[part], expected)
 
 
 def test_decoder_gradient_in_closed_form():

@@ -14,10 +14,12 @@ from torch.nn.functional import elu
 
 from methods.contract import Data, Job
 from methods.shared.mixture import fit_mixture
+from methods.shared.seeding import torch_stream
 from methods.shared.sparse import SparseMatrix
 from methods.stagate.attention import EdgeGraph, aggregate, attention
 from methods.stagate.inputs import within_types
 from methods.stagate.model import Model, build
+from methods.stagate.network import drawn
 from methods.stagate.parts import Tissue, looped
 from methods.stagate.reconstruction import gram, square_error
 from tests.methods.toys import params, run, tissue
@@ -222,6 +224,30 @@ def test_loss_of_the_first_code():
     assert sum(losses.values()).item() == pytest.approx(expected, rel=1e-9)
 
 
+def test_decay_stands_in_the_loss_or_in_adam():
+    """STAGATE 8: with the norm of the error Adam itself decays nothing."""
+    for loss, decay in (("norm", 0.0), ("mse", 0.01)):
+        groups = small(loss=loss, weight_decay=0.01).optimiser().param_groups
+        assert {group["weight_decay"] for group in groups} == {decay}
+
+
+@pytest.mark.parametrize(("kind", "gain"), [("uniform", 1.0), ("normal", 1.414)])
+def test_weights_start_as_in_either_code(kind, gain):
+    """STAGATE 2: Glorot, uniform or normal with gain 1.414."""
+    values = drawn(300, 200, kind=kind, fans=(300, 200), generator=torch_stream(0, "weights"))
+    assert values.std().item() == pytest.approx(gain * (2 / 500) ** 0.5, rel=0.02)
+    largest = (6 / 500) ** 0.5
+    assert (values.abs().max().item() <= largest) is (kind == "uniform")
+
+
+def test_a_loss_that_is_not_finite_is_named(monkeypatch):
+    """Bad input: the run stops at the epoch, naming the component."""
+    monkeypatch.setattr(Model, "error", lambda self, part: self.network.first.sum() * float("nan"))
+    for variant in ("described", "released"):
+        with pytest.raises(FloatingPointError, match="'reconstruction' is nan in epoch 1 of 5"):
+            run("stagate", tissue(8)[0], Job(0, 3), variant, epochs=5)
+
+
 def test_pruning_keeps_edges_within_types():
     """STAGATE 9: only those remain; with alpha 0 they are ignored."""
     model = small(alpha=0.5)
@@ -270,13 +296,14 @@ def test_planted_stripes(variant, epochs):
     assert adjusted_rand_score(truth, without.clusters) < score - 0.1
 
 
-def test_equivariant_to_spot_order():
+@pytest.mark.parametrize("variant", ["described", "released"])
+def test_equivariant_to_spot_order(variant):
     """STAGATE 10: the partition of shuffled spots is the shuffled partition."""
     data, _ = tissue(12)
     order = np.random.default_rng(0).permutation(data.n_cells)
     mixed = Data(data.counts[order], data.genes, data.coordinates[order], data.pitch)
-    first = run("stagate", data, Job(0, 3), epochs=60, width=64, learning_rate=1e-3)
-    second = run("stagate", mixed, Job(0, 3), epochs=60, width=64, learning_rate=1e-3)
+    short = {"epochs": 60, "width": 64, "learning_rate": 1e-3}
+    first, second = (run("stagate", d, Job(0, 3), variant, **short) for d in (data, mixed))
     np.testing.assert_allclose(first.embedding[order], second.embedding, atol=5e-2)
     assert adjusted_rand_score(first.clusters[order], second.clusters) > 0.95
 

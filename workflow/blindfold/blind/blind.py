@@ -139,7 +139,8 @@ def blinded(prepared: AnnData, order: np.ndarray, batch: str | None) -> AnnData:
     order
         See `shuffled`.
     batch
-        Column of batches, if any; its values become ``b01`` ... in the order of appearance.
+        Column of batches, if any; its values become ``b01`` ... in the order of appearance before
+        the shuffle: sections stay in their order.
 
     Returns
     -------
@@ -152,8 +153,8 @@ def blinded(prepared: AnnData, order: np.ndarray, batch: str | None) -> AnnData:
 
     obs = pd.DataFrame(index=anonymous(len(order)))
     if batch is not None:
-        codes, _ = pd.factorize(prepared.obs[batch].astype(object).to_numpy()[order])
-        obs["batch"] = pd.Categorical([f"b{code + 1:02d}" for code in codes])
+        codes, _ = pd.factorize(prepared.obs[batch].astype(object).to_numpy())
+        obs["batch"] = pd.Categorical([f"b{code + 1:02d}" for code in codes[order]])
     shown = anndata.AnnData(None, obs=obs, var=pd.DataFrame(index=list(prepared.var_names)))
     if "spatial" in prepared.obsm:
         shown.obsm["spatial"] = np.asarray(prepared.obsm["spatial"], dtype=np.float64)[order]
