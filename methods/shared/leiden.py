@@ -39,7 +39,7 @@ def fuzzy_graph(features: np.ndarray, n_neighbors: int = 15) -> sp.csr_matrix:
     gap = np.maximum(distance - np.where(np.isfinite(nearest), nearest, 0.0), 0.0)
     scale = _scales(gap, np.log2(n_neighbors))
     own = distance.sum(axis=1) / n_neighbors
-    floor = 1e-3 * np.where(own > 0, own, distance.mean())
+    floor = 1e-3 * np.where(own > 0, own, distance.sum() / max(distance.size, 1))
     scale = np.maximum(np.maximum(scale, floor), np.finfo(float).tiny)
     weight = np.exp(-gap / scale[:, None])
     n, k = index.shape
