@@ -6,6 +6,8 @@ import ast
 import dataclasses
 import importlib
 import inspect
+from collections.abc import Iterator
+from pathlib import Path
 
 import anndata
 import numpy as np
@@ -13,10 +15,12 @@ import pytest
 import scipy.sparse as sp
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image
 from sklearn.metrics import adjusted_rand_score
 
 from methods.contract import Data, Job, Params, Result
 from methods.runner import read_input
+from tests.methods.test_image import picture
 from tests.methods.toys import METHODS, NAMES, SHORT, card, cells, modalities, run, tissue, toy
 
 VARIANTS = [
@@ -27,6 +31,12 @@ VARIANTS = [
 ]
 
 
+def all_the_same(results: list[Result]) -> None:
+    for other in results[1:]:
+        np.testing.assert_array_equal(results[0].clusters, other.clusters)
+        np.testing.assert_array_equal(results[0].embedding, other.embedding)
+
+
 @pytest.mark.parametrize(("name", "variant", "modality"), VARIANTS)
 def test_same_seed_same_bytes_with_and_without_snapshots(name, variant, modality):
     """GraphST 8 and the contract: determinism, and snapshots that disturb nothing."""
@@ -34,10 +44,7 @@ def test_same_seed_same_bytes_with_and_without_snapshots(name, variant, modality
     results = [
         run(name, data, Job(11, 3, snapshots=count), variant, **SHORT) for count in (0, 0, 3)
     ]
-    for other in results[1:]:
-        np.testing.assert_array_equal(results[0].clusters, other.clusters)
-        if results[0].embedding is not None:
-            np.testing.assert_array_equal(results[0].embedding, other.embedding)
+    all_the_same(results)
     if results[2].snapshots:
         np.testing.assert_array_equal(results[2].snapshots[-1][1], results[2].clusters)
 
@@ -58,6 +65,20 @@ def test_output_keeps_the_contract(name, clusters):
         assert np.isfinite(result.embedding).all()
 
 
+def told(data: Data, truth: np.ndarray, folder: Path, **job: object) -> Iterator[Data]:
+    """Read the same data with their labels beside them, with others, and with none."""
+    for labels in (truth, truth[::-1] * 7, None):
+        adata = anndata.AnnData(data.counts)
+        if data.coordinates is not None:
+            adata.obsm["spatial"] = data.coordinates
+            adata.uns["blindfold"] = {"pitch": data.pitch, "scale": 0.2}
+        if labels is not None:
+            adata.obs["ground_truth"] = [str(label) for label in labels]
+            adata.obs["label"] = labels
+        adata.write_h5ad(folder / "input.h5ad")
+        yield read_input({"input": str(folder / "input.h5ad"), **job})[0]
+
+
 @pytest.mark.parametrize(("name", "variant", "modality"), VARIANTS)
 def test_labels_beside_the_input_change_nothing(name, variant, modality, tmp_path):
     """Labels permuted or gone: scTAG 9, scRCL 9.7, GraphCVAE 11, Spatial-MGCN 9.11, stMFG 9.9.
@@ -66,21 +87,23 @@ def test_labels_beside_the_input_change_nothing(name, variant, modality, tmp_pat
     """
     data, truth = toy(name, modality)
     needs = [*card(name)["needs"], *(["coordinates"] if modality == "spatial" else [])]
-    results = []
-    for file, labels in (("a", truth), ("b", truth[::-1] * 7), ("c", None)):
-        adata = anndata.AnnData(data.counts)
-        if data.coordinates is not None:
-            adata.obsm["spatial"] = data.coordinates
-            adata.uns["blindfold"] = {"pitch": data.pitch}
-        if labels is not None:
-            adata.obs["ground_truth"] = [str(label) for label in labels]
-            adata.obs["label"] = labels
-        adata.write_h5ad(tmp_path / f"{file}.h5ad")
-        job = {"input": str(tmp_path / f"{file}.h5ad"), "needs": needs}
-        results.append(run(name, read_input(job)[0], Job(0, 3), variant, **SHORT))
-    for other in results[1:]:
-        np.testing.assert_array_equal(results[0].clusters, other.clusters)
-        np.testing.assert_array_equal(results[0].embedding, other.embedding)
+    inputs = told(data, truth, tmp_path, needs=needs)
+    all_the_same([run(name, given, Job(0, 3), variant, **SHORT) for given in inputs])
+
+
+SEEING = [(name, variant) for name, variant, _ in VARIANTS if "image" in card(name).get("uses", [])]
+
+
+@pytest.mark.parametrize(("name", "variant"), SEEING)
+def test_labels_beside_an_image_change_nothing(name, variant, tmp_path):
+    """MultiST 13, GraphCVAE 11: the same with an image in use."""
+    data, truth = tissue(8)
+    Image.fromarray(picture(data)).save(tmp_path / "image.png")
+    files = {"image": tmp_path / "image.png", "image_features": tmp_path / "none.npy"}
+    inputs = told(data, truth, tmp_path, needs=["coordinates", "image"], **files)
+    results = [run(name, given, Job(0, 3), variant, **SHORT) for given in inputs]
+    assert {result.notes["image"] for result in results} == {"used"}
+    all_the_same(results)
 
 
 RULES = {"bic": "BIC", "eigengap": "eigengap", "leiden": "Leiden stability"}
