@@ -83,13 +83,14 @@ class Model:
         """Sample the latent of the tissue with expression shuffled between spots."""
         order = torch.randperm(len(projected.convolved), generator=self.shuffles).to(self.device)
         convolved, shortcut = (part.index_select(0, order) for part in projected[:2])
-        return self.sample(self.network.encode(convolved, shortcut, self.graph))
+        shuffled = projected._replace(convolved=convolved, shortcut=shortcut)
+        return self.sample(self.network.encode(shuffled, self.graph))
 
     def step(self, epoch: int) -> dict[str, Tensor]:
         """Reconstruct, tell the tissue from its shuffle, and keep the posterior near normal."""
         net, params = self.network, self.params
         projected = net.project(self.features)
-        posterior = net.encode(projected.convolved, projected.shortcut, self.graph)
+        posterior = net.encode(projected, self.graph)
         z = self.sample(posterior)
         other = self.summary(self.corrupted(projected))
         error = reconstruction_error(
@@ -106,8 +107,7 @@ class Model:
         net = self.network
         net.eval()
         with torch.no_grad():
-            projected = net.project(self.features)
-            posterior = net.encode(projected.convolved, projected.shortcut, self.graph)
+            posterior = net.encode(net.project(self.features), self.graph)
         net.train()
         kind = self.params.embedding
         if kind == "reconstruction":

@@ -45,11 +45,12 @@ class Posterior(NamedTuple):
 
 
 class Projected(NamedTuple):
-    """Expression times every weight matrix that is as tall as there are genes."""
+    """What both passes share: expression times all weights that are as tall as there are genes."""
 
     convolved: Tensor  # spots x 128, before the graph
     shortcut: Tensor  # spots x 128, without bias
     decoded: Tensor  # spots x width, against the decoder's rows
+    through: Tensor  # 128 x 512, the second shortcut followed by the third
 
 
 class Network(nn.Module):
@@ -83,20 +84,22 @@ class Network(nn.Module):
         self.bias = nn.Parameter(torch.zeros(()))
 
     def project(self, features: TiledMatrix) -> Projected:
-        """Multiply expression by the three wide weight matrices at once."""
+        """Multiply expression by the three tall weight matrices at once."""
         first, shortcut = self.convolutions[0], self.shortcuts[0]
         widths = [WIDTHS[0], WIDTHS[0], len(self.decoder)]
         joined = features @ torch.cat([first, shortcut, self.decoder.T], dim=1)
-        return Projected(*joined.split(widths, dim=1))
+        convolved, shortcut, decoded = joined.split(widths, dim=1)
+        through = product(self.shortcuts[1], self.shortcuts[2])
+        return Projected(convolved, shortcut, decoded, through)
 
-    def encode(self, convolved: Tensor, shortcut: Tensor, graph: TiledMatrix) -> Posterior:
+    def encode(self, projected: Projected, graph: TiledMatrix) -> Posterior:
         """
         Encode spots from their projected expression.
 
         Parameters
         ----------
-        convolved, shortcut
-            Of `Projected`, spots x 128; permuted for the corrupted pass.
+        projected
+            Its rows permuted for the corrupted pass.
         graph
             Propagation.
 
@@ -107,9 +110,9 @@ class Network(nn.Module):
         """
         _, two, three = self.shortcuts
         bias = self.biases
-        h = elu(self.norms[0](graph @ convolved) + (shortcut + bias[0]))
+        h = elu(self.norms[0](graph @ projected.convolved) + (projected.shortcut + bias[0]))
         second = product(h, two) + bias[1]
-        third = product(h, two @ three) + (bias[1] @ three + bias[2])
+        third = product(h, projected.through) + (bias[1] @ three + bias[2])
         h = elu(self.norms[1](product(graph @ h, self.convolutions[1])) + second)
         h = elu(self.norms[2](product(graph @ h, self.convolutions[2])) + third)
         both = self.head_norm(graph @ product(h, self.heads))

@@ -225,7 +225,7 @@ def test_without_noise_and_shuffle_the_corrupted_summary_is_the_own(monkeypatch)
     monkeypatch.setattr(torch, "randperm", lambda n, generator: torch.arange(n))
     monkeypatch.setattr(model, "sample", lambda posterior: posterior.mean)
     projected = model.network.project(model.features)
-    posterior = model.network.encode(projected.convolved, projected.shortcut, model.graph)
+    posterior = model.network.encode(projected, model.graph)
     own, other = posterior.mean, model.corrupted(projected)
     torch.testing.assert_close(model.summary(other), model.summary(own))
     torch.testing.assert_close(model.summary(own), normalize(own, dim=1))
@@ -254,7 +254,7 @@ def test_third_shortcut_starts_from_the_second():
     for norm in net.norms:
         torch.nn.init.zeros_(norm.weight)
     projected = net.project(model.features)
-    hidden = net.encode(projected.convolved, projected.shortcut, model.graph).hidden
+    hidden = net.encode(projected, model.graph).hidden
     x = dense(model.features)
     for weight, bias in list(zip(net.shortcuts, net.biases, strict=True))[:1]:
         x = elu(x @ weight + bias)

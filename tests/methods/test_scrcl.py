@@ -224,10 +224,11 @@ def test_activation_in_place_equals_its_three_steps(dropped):
         torch.testing.assert_close(*pair)
 
 
-def test_products_by_strips_equal_whole_ones():
-    """Wide sparse products: values and gradients."""
-    matrix = sp.random(50, 40, 0.2, format="csr", dtype=np.float32, random_state=0)
-    x = torch.randn(40, 300, requires_grad=True)
+@pytest.mark.parametrize(("width", "density"), [(300, 0.9), (300, 0.2), (100, 0.9)])
+def test_sparse_products_in_strips_and_whole(width, density):
+    """Wide sparse products of rows read often, of rows read seldom, and narrow ones."""
+    matrix = sp.random(50, 40, density, format="csr", dtype=np.float32, random_state=0)
+    x = torch.randn(40, width, requires_grad=True)
     out = TiledMatrix(matrix) @ x
     expected = csr_tensor(matrix, "cpu").to_dense() @ x
     torch.testing.assert_close(out, expected)
