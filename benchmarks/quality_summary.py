@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections import defaultdict
+from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -174,12 +175,16 @@ def _interval(rows: list[Row], column: str) -> str:
     return _mean(values, 3) + ("" if np.isnan(low) else f" [{low:.3f}, {high:.3f}]")
 
 
+@cache
+def _originals() -> list[Row]:
+    with ORIGINALS.open() as lines:
+        return list(csv.DictReader(lines))
+
+
 def _original(row: Row, column: str) -> str:
     """Return what the authors' code reached where this row's method was run: mean and range."""
-    with ORIGINALS.open() as lines:
-        wanted = (row["dataset"], _label(row))
-        found = [r for r in csv.DictReader(lines) if (r["dataset"], r["method"]) == wanted]
-    values = numbers(found, column)
+    wanted = (row["dataset"], _label(row))
+    values = numbers([r for r in _originals() if (r["dataset"], r["method"]) == wanted], column)
     between = f" [{min(values):.3f}, {max(values):.3f}]" if len(values) > 1 else ""
     return _mean(values, 3) + between
 
