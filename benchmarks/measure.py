@@ -42,7 +42,10 @@ def in_child(
     given: dict[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Measure in a fresh process with a fixed number of threads; see `measure`."""
-    env = {**os.environ, **dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), str(threads))}
+    from blindfold.run.child import KEEP_FREED
+
+    limited = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), str(threads))
+    env = {**os.environ, **limited, **KEEP_FREED}
     asked = json.dumps([name, cells, epochs, threads, modality, device, given or {}])
     command = [sys.executable, "-W", "ignore", __file__, asked]
     done = subprocess.run(command, env=env, stdout=subprocess.PIPE, text=True, check=True)

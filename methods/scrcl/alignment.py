@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from methods.shared.blocks import cache_blocks
+from methods.shared.recycled import empty
 from methods.shared.tiled import TiledMatrix
 
 GUARD = 1e-12  # on the divergence of an average pair: 0/0 where all embeddings coincide
@@ -51,7 +52,7 @@ class View(NamedTuple):
     @staticmethod
     def of(x: Tensor, temperature: float) -> View:
         """Normalise rows and take both softmaxes; nothing is taken off yet."""
-        e, p = torch.empty_like(x), torch.empty_like(x)
+        e, p = empty(x.shape, x), empty(x.shape, x)
         length, mass = x.new_empty(len(x), 1), x.new_empty(len(x))
         for b in cache_blocks(x):
             length[b] = torch.linalg.vector_norm(x[b], dim=1, keepdim=True).clamp_min(1e-12)

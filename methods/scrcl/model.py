@@ -103,7 +103,7 @@ class Model:
         identity = sp.eye_array(len(inputs.cells.indptr) - 1, dtype=np.float32, format="csr")
         looped = sp.csr_matrix(inputs.cells + identity)
         self.features = TiledMatrix(inputs.features, device)
-        self.genes_by_cells = SparseMatrix(sp.csr_matrix(inputs.features.T), device)
+        self.genes_by_cells = self.features.matrix.T
         self.smooth = TiledMatrix(normalise(looped), device)
         self.gene_graph = SparseMatrix(inputs.genes, device)
         self.looped = SparseMatrix(looped, device)

@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.nn.functional import leaky_relu_
 
 from methods.shared.blocks import cache_blocks
+from methods.shared.recycled import empty
 
 LEVELS = 2**16
 
@@ -33,12 +34,14 @@ def draw_mask(shape: tuple[int, int], rate: float, generator: torch.Generator) -
     generator
         Its device is that of the mask.
     """
-    count = shape[0] * shape[1]
-    bits = torch.empty((count + 3) // 4, dtype=torch.int64, device=generator.device)
-    bits.random_(-(2**63), None, generator=generator)
     dropped = round(rate * LEVELS)
-    keep = bits.view(torch.int16)[:count] >= dropped - LEVELS // 2
-    return Mask(keep.view(shape), LEVELS / (LEVELS - dropped))
+    keep = torch.empty(shape, dtype=torch.bool, device=generator.device)
+    for b in cache_blocks(keep):
+        entries = keep[b].view(-1)
+        bits = torch.empty((len(entries) + 3) // 4, dtype=torch.int64, device=generator.device)
+        drawn = bits.random_(-(2**63), None, generator=generator).view(torch.int16)
+        torch.ge(drawn[: len(entries)], dropped - LEVELS // 2, out=entries)
+    return Mask(keep, LEVELS / (LEVELS - dropped))
 
 
 class _Activation(torch.autograd.Function):
@@ -56,24 +59,27 @@ class _Activation(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, Tensor, None, None]:
         (y,) = ctx.saved_tensors
-        grad, by_bias = torch.empty_like(y), torch.zeros_like(y[0])
+        by_bias = torch.zeros_like(y[0])
         for b in cache_blocks(y):
             part = torch.ops.aten.leaky_relu_backward(grads[0][b], y[b], ctx.slope, True)
             if ctx.mask is not None:
                 part.mul_(ctx.mask.keep[b]).mul_(ctx.mask.scale)
             by_bias += part.sum(dim=0)
-            grad[b] = part
-        return grad, by_bias, None, None
+            y[b] = part
+        return y, by_bias, None, None
 
 
 def activate(x: Tensor, bias: Tensor, slope: float, mask: Mask | None = None) -> Tensor:
     """
     Add a bias, apply leaky ReLU and then dropout, all in the memory of `x`.
 
+    The gradient takes that memory too: no other step of the backward pass needs the result then,
+    and torch refuses one that would.
+
     Parameters
     ----------
     x
-        cells x d; overwritten.
+        cells x d; overwritten, here and by the gradient.
     bias
         d.
     slope
@@ -98,7 +104,7 @@ class _DroppedProduct(torch.autograd.Function):
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, Tensor, None]:
         x, weight = ctx.saved_tensors
         keep, grad = ctx.mask.keep, grads[0] * ctx.mask.scale
-        by_x, by_weight = torch.empty_like(x), torch.zeros_like(weight.T)
+        by_x, by_weight = empty(x.shape, x), torch.zeros_like(weight.T)
         for b in cache_blocks(x):
             torch.mm(grad[b], weight.T, out=by_x[b]).mul_(keep[b])
             by_weight.addmm_(grad[b].T, x[b] * keep[b])

@@ -7,7 +7,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from methods.shared.recycled import empty
+
 SMALL = 64  # rows or columns below which nothing is gained
+PIECE = 2**24  # bytes of a result that the kernel makes at once
 
 
 def multiply(a: Tensor, b: Tensor) -> Tensor:
@@ -20,7 +23,7 @@ def multiply(a: Tensor, b: Tensor) -> Tensor:
     Parameters
     ----------
     a, b
-        n x m and m x d; a transposed view is as good as a contiguous one, any other is copied.
+        n x m and m x d; where they have gaps, or `a` is a transposed view, they are copied.
 
     Returns
     -------
@@ -30,7 +33,20 @@ def multiply(a: Tensor, b: Tensor) -> Tensor:
         return a @ b
     if min(*a.shape, b.shape[1]) < SMALL:
         return a @ b
-    out: Tensor = torch.ops.mkldnn._linear_pointwise(gapless(a), gapless(b).T, None, "none", [], "")
+    first = a if a.is_contiguous() else empty(a.shape, a).copy_(a)
+    second = gapless(b).T
+    rows = max(PIECE // (b.shape[1] * b.element_size()), SMALL)
+    if len(a) <= rows:
+        return _kernel(first, second)
+    out = empty((len(a), b.shape[1]), a)
+    for start in range(0, len(a), rows):
+        out[start : start + rows] = _kernel(first[start : start + rows], second)
+    return out
+
+
+def _kernel(a: Tensor, b: Tensor) -> Tensor:
+    """Multiply by the transpose of `b`."""
+    out: Tensor = torch.ops.mkldnn._linear_pointwise(a, b, None, "none", [], "")
     return out
 
 

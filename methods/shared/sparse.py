@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import warnings
 from typing import Any
 
@@ -38,6 +39,13 @@ class SparseMatrix:
     def __init__(self, matrix: sp.csr_matrix, device: str = "cpu") -> None:
         self.forward = csr_tensor(matrix, device)
         self.transposed = csr_tensor(matrix.T.tocsr(), device)
+
+    @property
+    def T(self) -> SparseMatrix:
+        """The transpose, in the same memory."""
+        turned = copy.copy(self)
+        turned.forward, turned.transposed = self.transposed, self.forward
+        return turned
 
     def __matmul__(self, dense: Tensor) -> Tensor:
         """Multiply by columns x d; differentiable in `dense`."""

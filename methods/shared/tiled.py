@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import embedding_bag
 
+from methods.shared.recycled import empty
 from methods.shared.sparse import SparseMatrix
 
 TILE = 128
@@ -63,7 +64,7 @@ def _by_strips(matrix: Tensor, weights: Tensor, dense: Tensor) -> Tensor:
     rows, width = dense.shape
     if width <= TILE or len(columns) <= READS * rows:
         return bags(dense.contiguous())
-    out = dense.new_empty(len(starts) - 1, width)
+    out = empty((len(starts) - 1, width), dense)
     strip = dense.new_empty(rows * TILE)
     for start in range(0, width, TILE):
         at = slice(start, min(start + TILE, width))

@@ -36,6 +36,16 @@ def test_views_with_gaps_are_copied_and_others_are_not():
         assert gapless(kept) is kept
 
 
+def test_large_products_are_made_in_pieces(monkeypatch):
+    """A result in pieces of 64 rows equals the one made at once, of both orders in memory."""
+    a, b = pair(1000, 70, 80)
+    whole = multiply(a, b), multiply(a.T, a)
+    monkeypatch.setattr(module, "PIECE", 1)
+    for one, other in zip((multiply(a, b), multiply(a.T, a)), whole, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-5, atol=1e-4)
+    assert multiply(a[:0], b).shape == (0, 80)
+
+
 def test_gradients_equal_those_of_plain_products():
     a, b = (x.requires_grad_() for x in pair())
     weight = torch.randn(150, 110, generator=torch.Generator().manual_seed(1))

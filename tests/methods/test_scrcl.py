@@ -224,6 +224,15 @@ def test_activation_in_place_equals_its_three_steps(dropped):
         torch.testing.assert_close(*pair)
 
 
+def test_activation_refuses_a_second_backward_pass():
+    """The first gradient lies where the result was; a second one would be made of it."""
+    x, bias = torch.ones(2, 3, requires_grad=True), torch.zeros(3)
+    total = activate(x * 1.0, bias, 0.01).sum()
+    torch.autograd.grad(total, x, retain_graph=True)
+    with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+        torch.autograd.grad(total, x)
+
+
 @pytest.mark.parametrize(("width", "density"), [(300, 0.9), (300, 0.2), (100, 0.9)])
 def test_sparse_products_in_strips_and_whole(width, density):
     """Wide sparse products of rows read often, of rows read seldom, and narrow ones."""

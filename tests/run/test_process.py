@@ -1,6 +1,7 @@
 """The supervisor's hold on a process tree."""
 
 import os
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -8,6 +9,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from blindfold.run.child import KEEP_FREED
 from blindfold.run.process import Outcome, supervise
 
 
@@ -27,6 +29,23 @@ def test_exit_status_and_log(tmp_path):
 
 def test_a_signal_is_told_apart_from_an_exit(tmp_path):
     assert watch(tmp_path, "import os; os.kill(os.getpid(), 11)").exit == -11
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="an allocator's setting, on Linux")
+def test_children_keep_the_memory_of_freed_arrays():
+    """A second array of 60 MiB takes no page from the system, one of 80 MiB all of them."""
+    code = """
+from resource import RUSAGE_SELF, getrusage
+for size in (60, 80):
+    for _ in range(2):
+        before = getrusage(RUSAGE_SELF).ru_minflt
+        bytearray(size << 20)
+    print(getrusage(RUSAGE_SELF).ru_minflt - before)
+"""
+    env = {**os.environ, **KEEP_FREED}
+    found = subprocess.check_output([sys.executable, "-c", code], env=env, text=True)
+    kept, given = map(int, found.split())
+    assert kept < given / 8
 
 
 def test_cpu_time_and_memory_of_children_count(tmp_path):

@@ -25,6 +25,9 @@ _THREADS = (
     "NUMBA_NUM_THREADS", "VECLIB_MAXIMUM_THREADS",
 )  # fmt: skip
 
+KEEP_FREED = {"MALLOC_MMAP_THRESHOLD_": str(2**26), "MALLOC_TRIM_THRESHOLD_": str(2**30)}
+"""glibc keeps freed arrays of up to 64 MiB: to be given each again can be a third of an epoch."""
+
 
 @contextmanager
 def pipe() -> Iterator[tuple[IO[bytes], IO[bytes]]]:
@@ -42,6 +45,7 @@ def environment(card: MethodCard, work: Path, devices: list[str]) -> dict[str, s
     return {
         **{name: os.environ[name] for name in _PASSED_ON if name in os.environ},
         **threads,
+        **KEEP_FREED,
         "HOME": str(work / "home"),
         "TMPDIR": str(work / "tmp"),
         "NUMBA_CACHE_DIR": str(work / "numba"),
