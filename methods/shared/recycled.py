@@ -13,7 +13,7 @@ from torch import Tensor
 LARGE = 2**22  # bytes; memory of smaller arrays comes back from the C library fast
 ALIGNED = 64  # bytes, as torch's own arrays
 
-_free: dict[int, list[np.ndarray]] = {}
+_free: dict[tuple[int, np.dtype], list[np.ndarray]] = {}
 
 
 def empty(shape: Sequence[int], like: Tensor) -> Tensor:
@@ -31,13 +31,14 @@ def empty(shape: Sequence[int], like: Tensor) -> Tensor:
     like
         Whose type and device it has. Accelerators keep freed memory already.
     """
-    size = math.prod(shape) * like.element_size()
-    if like.device.type != "cpu" or size <= LARGE:
+    count, bytes_each = math.prod(shape), like.element_size()
+    if like.device.type != "cpu" or count * bytes_each <= LARGE:
         return like.new_empty(shape)
-    free = _free.setdefault(size, [])
-    memory = free.pop() if free else np.empty(size + ALIGNED, dtype=np.uint8)
-    start = -memory.ctypes.data % ALIGNED
-    lent = memory[start : start + size]
+    kind = like.new_empty(0).numpy().dtype
+    free = _free.setdefault((count, kind), [])
+    memory = free.pop() if free else np.empty(count + ALIGNED // bytes_each, dtype=kind)
+    start = -memory.ctypes.data % ALIGNED // bytes_each
+    lent = memory[start : start + count]
     weakref.finalize(lent, free.append, memory).atexit = False
     storage = torch.from_numpy(lent).untyped_storage()
     return like.new_empty(0).set_(storage).resize_(shape)
