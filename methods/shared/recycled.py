@@ -22,7 +22,8 @@ def empty(shape: Sequence[int], like: Tensor) -> Tensor:
 
     The C library gives the memory of a large array back to the system when it is freed, and to be
     given it again page by page takes up to a third of a full-batch epoch. Here it goes to the next
-    array of the same size, as soon as no tensor uses it.
+    array of the same size, as soon as no tensor uses it, and never back: this is for sizes that
+    come again in every epoch.
 
     Parameters
     ----------
