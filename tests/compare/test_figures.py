@@ -18,6 +18,7 @@ from blindfold.compare.figures import (
     summary,
 )
 from blindfold.compare.palette import PAGE_MM, class_colour, method_colour, method_marker
+from blindfold.compare.panels import TITLE, title
 from blindfold.compare.standing import Standing, standing
 from blindfold.compare.view import match, open_view
 from blindfold.core import io
@@ -119,6 +120,19 @@ def test_sizes_on_paper():
         assert new_figure(174, 85).get_size_inches() == pytest.approx([174 / 25.4, 85 / 25.4])
 
 
+@pytest.mark.parametrize(
+    "name", ["graphst", "smoothed_pca_kmeans", "smoothed_pca_kmeans@three_rings"]
+)
+def test_the_title_of_a_panel_does_not_reach_into_the_next(name):
+    with house_style():
+        figure = new_figure(PAGE_MM, 20)
+        figure.dpi = 300
+        said = title(SimpleNamespace(label=name, ari=0.123))
+        wide = figure.text(0, 0, said, fontsize=TITLE).get_window_extent().width
+    assert wide / figure.dpi * 25.4 < (PAGE_MM - 4) / 4
+    assert said.split() == [name, "ARI", "0.123"]
+
+
 def test_a_perfect_score_has_room(scored):
     compare(scored.layout)
     with house_style():
@@ -175,7 +189,9 @@ def test_the_summary_can_be_read_however_many_datasets(monkeypatch, count):
     ]  # fmt: skip
     shown = Standing(pd.DataFrame(rows), ["first", "second"], [])
     monkeypatch.setattr(summary, "standing", lambda _: shown)
-    view = SimpleNamespace(material=SimpleNamespace(plan=SimpleNamespace(datasets=names)))
+    audits = {names[1]: "pitch rescaled to 137"}
+    material = SimpleNamespace(plan=SimpleNamespace(datasets=names), audits=audits)
+    view = SimpleNamespace(material=material)
     with house_style():
         (drawing,) = summary.draw(view)
         drawing.figure.canvas.draw()
@@ -186,4 +202,5 @@ def test_the_summary_can_be_read_however_many_datasets(monkeypatch, count):
         assert bool(numbers) == (count < 40)
         beside = quality.get_position().x0 > heat.get_position().x1
         assert beside == (count <= 8)
+    assert "some_dataset_1 (pitch rescaled to 137)" in drawing.caption
     assert drawing.figure.get_size_inches()[0] * 25.4 <= PAGE_MM + 1e-6

@@ -157,6 +157,29 @@ def test_an_audit_stands_in_every_table(tmp_path, monkeypatch):
     ]
 
 
+def test_an_audit_does_not_count_overall(tmp_path, monkeypatch):
+    plan = make_scored(tmp_path, monkeypatch, methods=["pca_kmeans"], seeds=1)
+
+    def means(*audits: str) -> dict[str, float]:
+        cards = {name: tmp_path / "datasets" / f"{name}.yaml" for name in audits}
+        for card in cards.values():
+            card.write_text(card.read_text() + "rescale_pitch: 137\n")
+        compare(plan.layout)
+        table = pd.read_csv(plan.layout.table("ranking.csv"))
+        table = table[table["method"] == "pca_kmeans"].set_index("dataset")
+        assert table.loc["overall", "datasets"] == (1 if len(audits) == 1 else 2)
+        return table["mean_ari"].to_dict()
+
+    both = means()
+    assert both["cells"] != both["tissue"]
+    assert both["overall"] == pytest.approx((both["cells"] + both["tissue"]) / 2)
+    one = means("cells")
+    assert one["overall"] == one["tissue"] == both["tissue"]
+    card = tmp_path / "datasets" / "cells.yaml"
+    card.write_text(card.read_text().replace("rescale_pitch: 137\n", ""))
+    assert means("cells", "tissue")["overall"] == both["overall"]  # there is nothing else
+
+
 def test_unlabelled_data_and_several_k(tmp_path, monkeypatch):
     plan = make_scored(tmp_path, monkeypatch, methods=["pca_kmeans"], clusters=["estimate", 3])
     ranking_of = lambda: pd.read_csv(plan.layout.table("ranking.csv"))  # noqa: E731

@@ -42,10 +42,10 @@ def compare(results: Layout) -> None:
         "imputation.csv": imputation_table(material),
         "datasets.csv": dataset_table(material),
     }
-    audits = {name: card.audit for name, card in material.plan.datasets.items() if card.audit}
     for name, table in tables.items():
-        io.write_csv(results.table(name), with_audit(table, audits))
-    io.write_parquet(results.table("scores.parquet"), with_audit(material.scores, audits))
+        io.write_csv(results.table(name), with_audit(table, material.audits))
+    scores = with_audit(material.scores, material.audits)
+    io.write_parquet(results.table("scores.parquet"), scores)
     counts = material.runs["status"].value_counts()
     log.info("compared %d runs: %s", len(material.runs), dict(counts.items()))
 

@@ -49,6 +49,11 @@ class Material:
         """The benchmark's files."""
         return self.plan.layout
 
+    @property
+    def audits(self) -> dict[str, str]:
+        """What the preparation of some datasets did that no blind one may do, by dataset."""
+        return {name: card.audit for name, card in self.plan.datasets.items() if card.audit}
+
     def is_control(self, method: str) -> bool:
         """Whether a method's card calls it a control: a bound, not a competitor."""
         cards = (planned for planned in self.plan.methods.values())

@@ -17,6 +17,8 @@ from blindfold.compare.palette import FAILURE, PAGE_MM, UNLABELLED
 from blindfold.compare.shown import Shown
 from blindfold.compare.view import Partition, View
 
+TITLE, _LONG_NAME = 6, 20  # points, characters
+
 Paint = Callable[[Axes, Partition], None]
 
 
@@ -68,8 +70,14 @@ def draw_maps(
 
 
 def title(run: Shown) -> str:
-    """Return a panel's title: the method, and the ARI of the run that is shown."""
-    return run.label if math.isnan(run.ari) else f"{run.label}  ARI {run.ari:.3f}"
+    """Return a panel's title: the method, and the ARI of the run that is shown.
+
+    Two lines where one would reach into the next of four panels.
+    """
+    if math.isnan(run.ari):
+        return run.label
+    gap = "\n" if len(run.label) > _LONG_NAME else "  "
+    return f"{run.label}{gap}ARI {run.ari:.3f}"
 
 
 def _method(
@@ -77,7 +85,7 @@ def _method(
 ) -> None:
     """Draw one method's panel and add its columns to the data."""
     if run.seed is None:
-        ax.set_title(title(run), loc="left")
+        ax.set_title(title(run), loc="left", fontsize=TITLE)
         blank(ax, run.why, aspect)
         return
     partition = view.partition(run)
@@ -88,7 +96,7 @@ def _method(
 
 def _panel(ax: Axes, partition: Partition, title: str, paint: Paint) -> None:
     paint(ax, partition)
-    ax.set_title(title, loc="left")
+    ax.set_title(title, loc="left", fontsize=TITLE)
     ax.set_xticks([])
     ax.set_yticks([])
     ax.spines[:].set_visible(False)

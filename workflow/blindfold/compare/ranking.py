@@ -39,13 +39,16 @@ def rank(material: Material) -> pd.DataFrame:
         run as `WORST` and decides the rank; ``unavailable`` runs count nowhere. ``scaled`` is
         0 at the mean of ``random_labels`` and 1 at the oracle. ``relative_rank`` is 0 for the
         first and 1 for the last of a dataset; its mean over the datasets that a method runs on
-        decides the overall rank. Equal values share the mean of their ranks.
+        decides the overall rank. Equal values share the mean of their ranks. Audits, whose
+        preparation no blind one may follow, do not count overall, unless there is nothing else.
         ``beats_smoothed_pca`` is empty for controls and where there is nothing to compare with.
     """
     rows = _dataset_rows(material)
     if rows.empty:
         return pd.DataFrame(columns=COLUMNS)
-    overall = pd.DataFrame([_overall_row(part) for _, part in _grouped(rows)])
+    blind = rows[~rows["dataset"].isin(material.audits)]
+    counted = rows if blind.empty else blind
+    overall = pd.DataFrame([_overall_row(part) for _, part in _grouped(counted)])
     overall["rank"] = overall.groupby("k")["relative_rank"].transform(_ascending)
     both = pd.concat([overall, rows], ignore_index=True)
     names = ["overall", *material.plan.datasets]

@@ -94,9 +94,10 @@ def _ranking(rows: Rows) -> Table:
     note = (
         "Failed runs count as the worst possible ARI (-0.5) in the ranks; means and intervals are "
         "over the runs that ended ok. Overall, methods are ranked by their mean relative rank on "
-        "the datasets they apply to, which need not be the same for all. Intervals: bootstrap "
-        "over seeds, overall over datasets, then seeds. Scaled: 0 at random labels, 1 at the "
-        "oracle. The baseline is smoothed PCA with k-means on tissues, PCA with k-means on cells."
+        "the datasets they apply to, which need not be the same for all; audits do not count. "
+        "Intervals: bootstrap over seeds, overall over datasets, then seeds. Scaled: 0 at random "
+        "labels, 1 at the oracle. The baseline is smoothed PCA with k-means on tissues, PCA with "
+        "k-means on cells."
     )
     return Table("ranking", "Ranking", note, headers, body, {"dataset": values_of(rows, "dataset")})
 

@@ -54,7 +54,13 @@ def draw(view: View) -> Iterator[Drawing]:
         if row < down - 1:
             ax.set_xticklabels([])
     _coverage(figure.add_subplot(grid[0, across]), table, methods)
-    yield Drawing("summary", figure, table, _CAPTION + shown.note())
+    yield Drawing("summary", figure, table, _CAPTION + _audits(view) + shown.note())
+
+
+def _audits(view: View) -> str:
+    """Return what a caption says of datasets that were not prepared as a blind benchmark does."""
+    told = [f"{name} ({what})" for name, what in view.material.audits.items()]
+    return f" Audits, which do not count in the order: {', '.join(told)}." if told else ""
 
 
 def _block(
