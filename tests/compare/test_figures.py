@@ -156,6 +156,26 @@ def test_every_column_of_seeds_ends_in_numbers(monkeypatch):
     assert told[:4] == [False, True, True, True]
 
 
+def test_no_result_lies_beyond_the_axes(monkeypatch):
+    names = ["a", "b", "c", "d"]  # the lowest is neither first nor last
+    runs = pd.DataFrame(
+        {"dataset": names, "ari": [0.5, 0.5, -0.3, 0.5], "nmi": 0.5, "seed": 0, "wall_s": 2.0}
+    ).assign(
+        method="first", variant="described", k="truth", status="ok", name="first", control=False,
+        peak_rss_mb=200.0,
+    )  # fmt: skip
+    table = runs.assign(mean_ari=runs["ari"], ci_low=runs["ari"], ci_high=runs["ari"])
+    monkeypatch.setattr(seeds, "standing", lambda _: Standing(table, ["first"], []))
+    monkeypatch.setattr(cost, "collect", lambda _: runs)
+    material = SimpleNamespace(plan=SimpleNamespace(datasets=names), wide=runs.copy)
+    view = SimpleNamespace(material=material, k=lambda _: "truth")
+    with house_style():
+        (by_seed,) = seeds.draw(view)
+        (by_cost,) = cost.draw(view)
+    assert all(ax.get_xlim()[0] < -0.3 for ax in by_seed.figure.axes[:4])
+    assert all(ax.get_ylim()[0] < -0.3 for ax in by_cost.figure.axes[:8])
+
+
 def stands(**runs: tuple[int, int]) -> Standing:
     """Return how methods stand of which so many runs on one dataset ended ok and failed."""
     rows = [

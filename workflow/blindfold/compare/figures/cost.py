@@ -42,6 +42,9 @@ def draw(view: View) -> Iterator[Drawing]:
         for ax, field in zip(pair, _AXES, strict=True):
             _panel(ax, here, field)
         pair[0].set_title(dataset, loc="left", fontweight="bold")
+    lowest = min(0, table["ari"].min())
+    for ax in axes.flat:
+        ax.set_ylim(lowest - 0.05, 1.05)
     for ax in axes[:, 0]:
         ax.set_ylabel("ARI")
     for ax in pairs[len(datasets) :].flat:
@@ -81,7 +84,6 @@ def _panel(ax: Axes, runs: pd.DataFrame, field: str) -> None:
     ax.set_xscale("log")
     _ticks(ax, runs[field])
     ax.set_xlabel(_AXES[field])
-    ax.set_ylim(min(-0.05, runs["ari"].min() - 0.05), 1.05)
     ax.grid(color=FAINT, lw=0.4)
 
 

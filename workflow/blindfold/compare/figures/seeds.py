@@ -42,6 +42,8 @@ def draw(view: View) -> Iterator[Drawing]:
         _panel(ax, here, ranking[ranking["dataset"] == dataset].set_index("name"), methods)
         ax.set_title(dataset, loc="left", fontweight="bold")
         shown.append(here)
+    # shared by all panels
+    axes.flat[0].set_xlim(np.nanmin([-0.02, *wide["ari"]]) - 0.04, 1.04)
     for empty in range(len(datasets), axes.size):
         axes.flat[empty].set_axis_off()
         axes.flat[empty - columns].tick_params(labelbottom=True)
@@ -62,8 +64,6 @@ def _panel(ax: Axes, runs: pd.DataFrame, ranking: pd.DataFrame, methods: list[st
         part = runs[runs["name"] == method]
         _method(ax, y, part, ranking.loc[method])
     ax.set_ylim(len(methods) - 0.4, -0.6)
-    lowest = np.nanmin([0, *runs["ari"].dropna()])
-    ax.set_xlim(min(-0.06, lowest - 0.04), 1.04)
     ax.set_xlabel("ARI")
     ax.tick_params(axis="y", length=0)
     ax.spines["left"].set_visible(False)
