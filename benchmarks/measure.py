@@ -19,10 +19,11 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(REPOSITORY), str(REPOSITORY / "workflow")]
 
 GENES = {"scrna": 2000, "spatial": 3000}
-LENGTHS = ("epochs", "cluster_epochs", "graph_epochs")
+LENGTHS = ("epochs", "cluster_epochs", "graph_epochs", "fusion_epochs")
 # the loss component that tells a phase; the first that is there counts
 PHASES = {
     "clustering": "clustering",
+    "similarity": "fusion",
     "zinb": "pretraining",
     "reconstruction": "pretraining",
     "feature": "feature",
@@ -40,13 +41,14 @@ def in_child(
     modality: str | None = None,
     device: str = "cpu",
     given: dict[str, Any] | None = None,
+    image: bool = False,
 ) -> dict[str, Any]:
     """Measure in a fresh process with a fixed number of threads; see `measure`."""
     from blindfold.run.child import KEEP_FREED
 
     limited = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), str(threads))
     env = {**os.environ, **limited, **KEEP_FREED}
-    asked = json.dumps([name, cells, epochs, threads, modality, device, given or {}])
+    asked = json.dumps([name, cells, epochs, threads, modality, device, given or {}, image])
     command = [sys.executable, "-W", "ignore", __file__, asked]
     done = subprocess.run(command, env=env, stdout=subprocess.PIPE, text=True, check=True)
     row: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
@@ -61,6 +63,7 @@ def measure(
     modality: str | None,
     device: str,
     given: dict[str, Any],
+    image: bool,
 ) -> dict[str, Any]:
     """Run one method in this process and return its row.
 
@@ -80,6 +83,8 @@ def measure(
         ``cpu`` or ``cuda``.
     given
         Parameters of the method that are not the card's.
+    image
+        Whether the tissue has a drawn section.
 
     Returns
     -------
@@ -104,7 +109,7 @@ def measure(
     fit = load_entry(folder, card.entry)
     ready_s = time.time() - started()
     modality = modality or ("spatial" if "coordinates" in card.needs else "scrna")
-    data, n_clusters = dataset(modality, cells, GENES[modality])
+    data, n_clusters = dataset(modality, cells, GENES[modality], image=image)
     if "coordinates" not in [*card.needs, *card.uses]:
         data = dataclasses.replace(data, coordinates=None, pitch=None)
     ticks: list[tuple[float, float]] = []

@@ -102,6 +102,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
     parser.add_argument("--modality", choices=list(GENES), help="of methods that run on both")
+    parser.add_argument("--image", action="store_true", help="tissues have a drawn section")
     parser.add_argument("--params", type=json.loads, help="of the methods, JSON", default={})
     parser.add_argument("--json", type=Path, help="write the rows here")
     parser.add_argument(
@@ -114,7 +115,9 @@ def main() -> None:
     print(HEADER)
     rows: list[dict[str, Any]] = []
     for name in options.methods:
-        settings = (options.threads, options.modality, options.device, options.params)
+        settings = (
+            options.threads, options.modality, options.device, options.params, options.image
+        )  # fmt: skip
         idle_mb = in_child(name, IDLE_CELLS, 1, *settings)["peak_mb"]
         sizes = sorted(options.cells)
         repeats = [

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import scipy.sparse as sp
 
 from methods.contract import Data
 
 PITCH = 137.0
+PITCH_PIXELS = 20  # of the drawn section
 DISPERSION = 1.5
 DENSITY = 0.1
 BLOCK = 1000
@@ -43,12 +46,29 @@ def counts(groups: np.ndarray, n_genes: int, rng: np.random.Generator) -> sp.csr
     return sp.csr_matrix(sp.vstack(blocks))
 
 
-def dataset(modality: str, n_cells: int, n_genes: int, seed: int = 0) -> tuple[Data, int]:
-    """Return a dataset and its number of groups: 8 clusters of cells, or 7 stripes of a tissue."""
+def dataset(
+    modality: str, n_cells: int, n_genes: int, seed: int = 0, image: bool = False
+) -> tuple[Data, int]:
+    """Return a dataset and its number of groups: 8 clusters of cells, or 7 stripes of a tissue.
+
+    With ``image`` the tissue has a drawn section, 20 pixels a pitch.
+    """
     rng = np.random.default_rng(seed)
     genes = np.array([f"gene{i}" for i in range(n_genes)])
     if modality == "scrna":
         return Data(counts(rng.integers(0, 8, n_cells), n_genes, rng), genes), 8
     places = hexagonal(n_cells, rng)
     stripes = np.minimum((places[:, 0] / places[:, 0].max() * 7).astype(int), 6).clip(0)
-    return Data(counts(stripes, n_genes, rng), genes, places, PITCH), 7
+    data = Data(counts(stripes, n_genes, rng), genes, places, PITCH)
+    return (with_section(data, stripes, rng) if image else data), 7
+
+
+def with_section(data: Data, stripes: np.ndarray, rng: np.random.Generator) -> Data:
+    """Return the tissue with a drawn section, its places moved into it."""
+    from blindfold.prepare.mosaic.histology import draw
+
+    assert data.coordinates is not None
+    places = data.coordinates - data.coordinates.min(axis=0) + 2 * PITCH
+    width = round((places[:, 0].max() / PITCH + 2) * PITCH_PIXELS)
+    section, scale = draw(places, stripes, PITCH, width, 1.0, rng)
+    return replace(data, coordinates=places, image=section, scale=scale)

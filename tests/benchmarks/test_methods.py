@@ -21,6 +21,14 @@ def test_synthetic_data_are_as_declared():
     assert abs(np.median(gaps) - PITCH) < 3
 
 
+def test_the_drawn_section_holds_every_spot():
+    data, _ = dataset("spatial", 400, 50, image=True)
+    pixels = data.coordinates * data.scale
+    assert (pixels > 0).all()
+    assert (pixels < data.image.shape[1::-1]).all()
+    assert PITCH * data.scale == pytest.approx(20, abs=0.1)
+
+
 def test_rows_have_the_declared_fields(tmp_path):
     command = [
         sys.executable, "benchmarks/methods.py", "--methods", "sctag",
