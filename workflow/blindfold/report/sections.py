@@ -94,7 +94,8 @@ def _ranking(rows: Rows) -> Table:
     note = (
         "Failed runs count as the worst possible ARI (-0.5) in the ranks; means and intervals are "
         "over the runs that ended ok. Overall, methods are ranked by their mean relative rank on "
-        "the datasets they apply to, which need not be the same for all; audits do not count. "
+        "the datasets they apply to, which need not be the same for all; audits count only where "
+        "there is nothing else. "
         "Intervals: bootstrap over seeds, overall over datasets, then seeds. Scaled: 0 at random "
         "labels, 1 at the oracle. The baseline is smoothed PCA with k-means on tissues, PCA with "
         "k-means on cells."

@@ -60,7 +60,11 @@ def draw(view: View) -> Iterator[Drawing]:
 def _audits(view: View) -> str:
     """Return what a caption says of datasets that were not prepared as a blind benchmark does."""
     told = [f"{name} ({what})" for name, what in view.material.audits.items()]
-    return f" Audits, which do not count in the order: {', '.join(told)}." if told else ""
+    return (
+        f" Audits, in the order only where there is nothing else: {', '.join(told)}."
+        if told
+        else ""
+    )
 
 
 def _block(
