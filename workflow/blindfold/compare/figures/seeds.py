@@ -43,14 +43,15 @@ def draw(view: View) -> Iterator[Drawing]:
         ax.set_title(dataset, loc="left", fontweight="bold")
         shown.append(here)
     # shared by all panels
-    axes.flat[0].set_xlim(np.nanmin([-0.02, *wide["ari"]]) - 0.04, 1.04)
+    drawn = pd.concat(shown)
+    axes.flat[0].set_xlim(np.nanmin([-0.02, *drawn["ari"]]) - 0.04, 1.04)
     for empty in range(len(datasets), axes.size):
         axes.flat[empty].set_axis_off()
         axes.flat[empty - columns].tick_params(labelbottom=True)
     _names(axes, methods, ranking)
     _legend(figure)
     keep = ["dataset", "method", "variant", "k", "seed", "status", "ari", "nmi"]
-    yield Drawing("seeds", figure, pd.concat(shown)[keep], _CAPTION + stands.note())
+    yield Drawing("seeds", figure, drawn[keep], _CAPTION + stands.note())
 
 
 def _panel(ax: Axes, runs: pd.DataFrame, ranking: pd.DataFrame, methods: list[str]) -> None:
