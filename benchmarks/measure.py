@@ -10,7 +10,9 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
 from itertools import pairwise
+from multiprocessing import get_context
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -109,7 +111,10 @@ def measure(
     fit = load_entry(folder, card.entry)
     ready_s = time.time() - started()
     modality = modality or ("spatial" if "coordinates" in card.needs else "scrna")
-    data, n_clusters = dataset(modality, cells, GENES[modality], image=image)
+    # in a process of its own: to draw a section takes more memory than most methods
+    with ProcessPoolExecutor(1, get_context("spawn")) as maker:
+        made = maker.submit(dataset, modality, cells, GENES[modality], image=image)
+        data, n_clusters = made.result()
     if "coordinates" not in [*card.needs, *card.uses]:
         data = dataclasses.replace(data, coordinates=None, pitch=None)
     ticks: list[tuple[float, float]] = []

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
-from multiprocessing import get_context
 
 import numpy as np
 import scipy.sparse as sp
@@ -66,17 +64,11 @@ def dataset(
 
 
 def with_section(data: Data, stripes: np.ndarray, rng: np.random.Generator) -> Data:
-    """Return the tissue with a section, its places moved into it.
-
-    It is drawn in a process of its own: that takes more memory than most methods, which are
-    measured in this one.
-    """
+    """Return the tissue with a section, its places moved into it."""
     from blindfold.prepare.mosaic.histology import draw
 
     assert data.coordinates is not None
     places = data.coordinates - data.coordinates.min(axis=0) + 2 * PITCH
     width = round((places[:, 0].max() / PITCH + 2) * PITCH_PIXELS)
-    with ProcessPoolExecutor(1, get_context("spawn")) as process:
-        drawing = process.submit(draw, places, stripes, PITCH, width, 1.0, rng)
-        section, scale = drawing.result()
+    section, scale = draw(places, stripes, PITCH, width, 1.0, rng)
     return replace(data, coordinates=places, image=section, scale=scale)
