@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import softplus
 
+from methods.shared.product import multiply
 from methods.shared.sparse import csr_tensor
 
 GROUP = 64  # factors of at least 1/2 multiplied before a logarithm; 2^-64 is far from underflow
@@ -52,7 +53,7 @@ def softplus_pairs(rows: Tensor, columns: Tensor, block: int = 256) -> tuple[Ten
     by_rows, by_columns = torch.empty_like(rows), torch.zeros_like(columns)
     for start in range(0, len(rows), block):
         part = rows[start : start + block]
-        t = part @ columns.T
+        t = multiply(part, columns.T)
         s = torch.sigmoid(t)
         torch.mm(s, columns, out=by_rows[start : start + block])
         if columns is not rows:

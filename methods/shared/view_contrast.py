@@ -58,7 +58,8 @@ def one_way(
     The sum, float64, and its derivatives by `u` and `v`.
     """
     others = v[partners.drawn]
-    by_u, by_v, by_others = torch.empty_like(u), torch.zeros_like(v), torch.zeros_like(others)
+    by_u, by_v = torch.empty_like(u), torch.zeros_like(v)
+    by_others = others.new_zeros(others.shape[::-1])  # d x m: no block is copied to be transposed
     total = torch.zeros((), dtype=torch.float64, device=u.device)
     for start in range(0, len(u), ROWS):
         rows = slice(start, min(start + ROWS, len(u)))
@@ -75,8 +76,8 @@ def one_way(
         pull = ((positive.exp() / bottom - 1) / temperature)[:, None]
         by_u[rows] = torch.addcmul(multiply(mass, others), pull, own)
         by_v[rows] = pull * x
-        by_others += multiply(mass.T, x)
-    return total, by_u, by_v.index_add_(0, partners.drawn, by_others)
+        by_others += multiply(x.T, mass)
+    return total, by_u, by_v.index_add_(0, partners.drawn, by_others.T)
 
 
 class _BothWays(torch.autograd.Function):
