@@ -18,7 +18,7 @@ from blindfold.score.metrics.ari import ari
 from blindfold.score.metrics.nmi import nmi
 from blindfold.score.read import read_partition, read_record, read_snapshots
 from blindfold.score.truth import Truth, read_truth
-from methods.shared.refine import majority_vote
+from methods.shared.graphs.sections import majority_vote
 
 COLUMNS = (
     "dataset", "method", "variant", "seed", "ari", "nmi", "n_clusters", "start_ari", "start_nmi",

@@ -7,14 +7,13 @@ from __future__ import annotations
 
 import numpy as np
 
+from methods.banksy.block_pca import block_components
 from methods.contract import Data, Job, Params, Result
-from methods.shared.block_pca import block_components
-from methods.shared.communities import leiden_result
-from methods.shared.hvg import seurat
-from methods.shared.leiden import fuzzy_graph
-from methods.shared.partition import kmeans_result
-from methods.shared.preprocess import scale_to_total, take_genes
-from methods.shared.seeding import stream
+from methods.shared.clustering.assign import kmeans_result, leiden_result
+from methods.shared.expression.counts import scale_to_total, take_genes
+from methods.shared.expression.hvg import seurat_genes
+from methods.shared.graphs.weights import fuzzy_graph
+from methods.shared.training.seeding import random_stream
 
 from .neighbourhood import Augmented, kernels
 
@@ -23,7 +22,7 @@ def augment(data: Data, n_genes: int, k_geom: int, mixing: float) -> Augmented:
     """Scale spots to equal totals, without a logarithm, and set neighbourhoods beside them."""
     assert data.coordinates is not None
     scaled, _ = scale_to_total(data.counts, None)
-    expression = take_genes(scaled, seurat(scaled, n_genes)).astype(np.float64)
+    expression = take_genes(scaled, seurat_genes(scaled, n_genes)).astype(np.float64)
     mean, gradient = kernels(data.coordinates, k_geom, data.pitch)
     return Augmented(expression, mean, gradient, mixing)
 
@@ -35,7 +34,7 @@ def fit(data: Data, params: Params, job: Job) -> Result:
     augmented = augment(data, params.n_genes, params.k_geom, params.mixing)
     count = max(min(params.n_components, data.n_cells - 1), 1)
     components = block_components(
-        augmented.blocks, augmented.n_columns, count, stream(job.seed, "start")
+        augmented.blocks, augmented.n_columns, count, random_stream(job.seed, "start")
     )
     if params.head == "kmeans":
         return kmeans_result(components, job, params.k_rule, params.n_starts)

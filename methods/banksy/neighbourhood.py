@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 import scipy.sparse as sp
 
-from methods.shared.graph import spatial_knn
+from methods.shared.graphs.neighbors import spatial_knn
 
 BLOCK_BYTES = 32 * 2**20
 CONSTANT = 1e-9

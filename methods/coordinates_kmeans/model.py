@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from methods.contract import Data, Job, Params, Result
-from methods.shared.partition import kmeans_result
+from methods.shared.clustering.assign import kmeans_result
 
 
 def fit(data: Data, params: Params, job: Job) -> Result:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import scipy.sparse as sp
 
-from methods.shared.graph import average, feature_knn
+from methods.shared.graphs.neighbors import feature_knn
+from methods.shared.graphs.weights import row_normalized
 
 LEAST = 1e-4  # affinities below count as none
 
@@ -47,4 +48,4 @@ def alpha_decay(features: np.ndarray, n_neighbors: int, decay: float) -> sp.csr_
     start = index.shape[1] * np.arange(n + 1)
     kernel = sp.csr_matrix((affinity.ravel(), index.ravel(), start), shape=(n, n))
     kernel.eliminate_zeros()
-    return average(sp.csr_matrix(kernel + kernel.T + 2 * sp.eye_array(n, format="csr")))
+    return row_normalized(sp.csr_matrix(kernel + kernel.T + 2 * sp.eye_array(n, format="csr")))

@@ -9,10 +9,11 @@ import numpy as np
 import scipy.sparse as sp
 
 from methods.contract import Data, Job, Params, Result
-from methods.shared.partition import kmeans_result
-from methods.shared.pca import standard_components
-from methods.shared.preprocess import log1p, scale_to_total
-from methods.shared.row_blocks import ColumnFile, RowBlocks
+from methods.diffusion.column_file import ColumnFile
+from methods.shared.clustering.assign import kmeans_result
+from methods.shared.expression.counts import log1p, scale_to_total
+from methods.shared.expression.pca import standard_components
+from methods.shared.expression.row_blocks import RowBlocks
 
 from .kernel import alpha_decay
 

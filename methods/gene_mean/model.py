@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from methods.contract import Data, Job, Params, Result
-from methods.shared.partition import kmeans_result
-from methods.shared.pca import standard_components
-from methods.shared.preprocess import log1p
-from methods.shared.row_blocks import RowBlocks
+from methods.shared.clustering.assign import kmeans_result
+from methods.shared.expression.counts import log1p
+from methods.shared.expression.pca import standard_components
+from methods.shared.expression.row_blocks import RowBlocks
 
 
 def fit(data: Data, params: Params, job: Job) -> Result:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import scipy.sparse as sp
 
-from methods.shared.pca import principal_components
-from methods.shared.seeding import integer
+from methods.shared.expression.pca import principal_components
+from methods.shared.training.seeding import seed_integer
 
 GENES_WITHOUT_PCA = 500
 GENES_OF_EXACT_PCA = 2000
@@ -37,7 +37,7 @@ def profiles(counts: sp.csr_matrix, rng: np.random.Generator) -> np.ndarray | sp
         return principal_components(sp.csr_matrix(varying), N_COMPONENTS)
     from sklearn.decomposition import PCA
 
-    pca = PCA(N_COMPONENTS, svd_solver="arpack", random_state=integer(rng))
+    pca = PCA(N_COMPONENTS, svd_solver="arpack", random_state=seed_integer(rng))
     return np.asarray(pca.fit_transform(counts.astype(np.float64)))
 
 

@@ -8,10 +8,10 @@ import numpy as np
 import scipy.sparse as sp
 
 from methods.contract import Data
-from methods.shared.graph import average, normalise, symmetrise
-from methods.shared.hvg import seurat_v3
-from methods.shared.preprocess import log1p, scale_to_total, take_genes, unit_deviation
-from methods.shared.surroundings import image_components
+from methods.shared.expression.counts import log1p, scale_to_total, take_genes, unit_variance
+from methods.shared.expression.hvg import seurat_v3_genes
+from methods.shared.graphs.weights import normalized_adjacency, row_normalized, symmetrized
+from methods.shared.image.spots import image_components
 
 from .augment import profiles, similarity
 
@@ -29,9 +29,9 @@ class Inputs(NamedTuple):
 
 def expression(counts: sp.csr_matrix, n_genes: int) -> sp.csr_matrix:
     """Choose genes on augmented counts, normalise, log and scale without centring."""
-    chosen = seurat_v3(counts, n_genes)
+    chosen = seurat_v3_genes(counts, n_genes)
     logged = log1p(scale_to_total(counts, 1e4)[0])
-    return unit_deviation(take_genes(logged, chosen), clip=10.0)
+    return unit_variance(take_genes(logged, chosen), clip=10.0)
 
 
 def propagation(graph: sp.csr_matrix, kind: str) -> sp.csr_matrix:
@@ -47,10 +47,10 @@ def propagation(graph: sp.csr_matrix, kind: str) -> sp.csr_matrix:
         those that chose it; ``symmetric``: the same with either direction kept.
     """
     if kind == "symmetric":
-        graph = symmetrise(graph)
+        graph = symmetrized(graph)
     looped = sp.csr_matrix(graph + sp.eye_array(graph.shape[0], dtype=np.float32, format="csr"))
     if kind == "symmetric":
-        return normalise(looped)
+        return normalized_adjacency(looped)
     scale = sp.diags_array(1 / np.sqrt(np.asarray(looped.sum(axis=0)).ravel()))
     return sp.csr_matrix(scale @ looped.T @ scale).astype(np.float32)
 
@@ -98,4 +98,4 @@ def readout(graph: sp.csr_matrix, kind: str) -> sp.csr_matrix | None:
     if kind == "identity":
         return None
     loops = sp.eye_array(graph.shape[0], dtype=np.float32, format="csr")
-    return average(sp.csr_matrix(symmetrise(graph) + loops))
+    return row_normalized(sp.csr_matrix(symmetrized(graph) + loops))

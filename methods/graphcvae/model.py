@@ -11,13 +11,13 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from methods.contract import Data, Job, Params, Result
-from methods.shared.kmeans import check_clusters
-from methods.shared.partition import mixture_result
-from methods.shared.scores import leading_scores
-from methods.shared.sections import section_knn, section_vote
-from methods.shared.seeding import stream, torch_stream
-from methods.shared.tiled import TiledMatrix
-from methods.shared.train import Training, adam
+from methods.shared.clustering.assign import mixture_result
+from methods.shared.clustering.kmeans import check_clusters
+from methods.shared.expression.pca import dense_components
+from methods.shared.graphs.sections import section_knn, section_vote
+from methods.shared.nn.sparse import TiledMatrix
+from methods.shared.training.loop import Training, fused_adam
+from methods.shared.training.seeding import random_stream, torch_stream
 
 from .augment import augmented, best_neighbours
 from .inputs import Inputs, check, edge_weights, expression, propagation, readout
@@ -130,19 +130,19 @@ def fit(data: Data, params: Params, job: Job) -> Result:
     """Train, reduce the embedding to its principal components and fit the mixture."""
     if job.n_clusters is not None:
         check_clusters(job.n_clusters, data.n_cells)
-    inputs = prepare(data, params, stream(job.seed, "augmentation"))
+    inputs = prepare(data, params, random_stream(job.seed, "augmentation"))
     model = Model(inputs, params, job)
     assert data.coordinates is not None
     place = (data.coordinates, params.refine, data.pitch, data.batch)
 
     def head() -> Result:
-        scores = leading_scores(model.embedding(), params.n_components)
+        scores = dense_components(model.embedding(), params.n_components)
         found = mixture_result(scores, job, params.k_rule, params.kmeans_starts)
         found.clusters = section_vote(found.clusters, *place)
         return found
 
     training = Training(job, params.epochs, lambda: head().clusters, model)
-    optimiser = adam(list(model.network.parameters()), params.learning_rate)
+    optimiser = fused_adam(list(model.network.parameters()), params.learning_rate)
     training.run(optimiser, model.step, params.epochs)
     final = head()
     return training.result(final.clusters, model.embedding(), {**final.notes, **inputs.notes})

@@ -8,9 +8,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import batch_norm, elu
 
-from methods.shared.layers import glorot
-from methods.shared.product import product
-from methods.shared.tiled import TiledMatrix
+from methods.shared.nn.layers import glorot
+from methods.shared.nn.matmul import product
+from methods.shared.nn.sparse import TiledMatrix
 
 WIDTHS = (128, 256, 512)
 

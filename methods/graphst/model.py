@@ -12,24 +12,30 @@ from torch import Tensor, nn
 from torch.nn.functional import normalize, softplus
 
 from methods.contract import Data, Job, Params, Result
-from methods.shared.graph import adjacency, average, normalise, spatial_knn, symmetrise
-from methods.shared.hvg import seurat_v3
-from methods.shared.kmeans import check_clusters
-from methods.shared.layers import glorot
-from methods.shared.losses import gram_mse
-from methods.shared.partition import mixture_result
-from methods.shared.preprocess import log1p, scale_to_total, take_genes, unit_deviation
-from methods.shared.sections import section_vote
-from methods.shared.seeding import torch_stream
-from methods.shared.sparse import SparseMatrix
-from methods.shared.train import Training, adam
+from methods.shared.clustering.assign import mixture_result
+from methods.shared.clustering.kmeans import check_clusters
+from methods.shared.expression.counts import log1p, scale_to_total, take_genes, unit_variance
+from methods.shared.expression.hvg import seurat_v3_genes
+from methods.shared.graphs.neighbors import spatial_knn
+from methods.shared.graphs.sections import section_vote
+from methods.shared.graphs.weights import (
+    adjacency,
+    normalized_adjacency,
+    row_normalized,
+    symmetrized,
+)
+from methods.shared.losses.gram import gram_mse
+from methods.shared.nn.layers import glorot
+from methods.shared.nn.sparse import SparseMatrix
+from methods.shared.training.loop import Training, fused_adam
+from methods.shared.training.seeding import torch_stream
 
 
 def prepare(counts: sp.csr_matrix, n_genes: int) -> sp.csr_matrix:
     """Choose genes on raw counts, normalise, log and scale without centring; stays sparse."""
-    chosen = seurat_v3(counts, n_genes)
+    chosen = seurat_v3_genes(counts, n_genes)
     logged = log1p(scale_to_total(counts, 1e4)[0])
-    return unit_deviation(take_genes(logged, chosen), clip=10.0)
+    return unit_variance(take_genes(logged, chosen), clip=10.0)
 
 
 def propagation(neighbours: np.ndarray, kind: str) -> sp.csr_matrix:
@@ -44,11 +50,11 @@ def propagation(neighbours: np.ndarray, kind: str) -> sp.csr_matrix:
         ``visium``: D^-1/2 A D^-1/2 + I, the identity added afterwards; ``standard``: the same
         with A + I inside.
     """
-    graph = symmetrise(adjacency(neighbours))
+    graph = symmetrized(adjacency(neighbours))
     identity = sp.eye_array(graph.shape[0], dtype=np.float32, format="csr")
     if kind == "visium":
-        return sp.csr_matrix(normalise(graph) + identity)
-    return normalise(sp.csr_matrix(graph + identity))
+        return sp.csr_matrix(normalized_adjacency(graph) + identity)
+    return normalized_adjacency(sp.csr_matrix(graph + identity))
 
 
 class Network(nn.Module):
@@ -74,7 +80,7 @@ class Model:
         self.features = SparseMatrix(features, device)
         self.square = float((features.data.astype(np.float64) ** 2).sum())
         self.graph = SparseMatrix(propagation(neighbours, params.adjacency), device)
-        self.readout = SparseMatrix(average(adjacency(neighbours, itself=True)), device)
+        self.readout = SparseMatrix(row_normalized(adjacency(neighbours, itself=True)), device)
         generator = torch_stream(job.seed, "weights")
         self.network = Network(features.shape[1], params.width, generator).to(device)
         self.shuffles = torch_stream(job.seed, "corruption")
@@ -154,7 +160,7 @@ def fit(data: Data, params: Params, job: Job) -> Result:
         return found
 
     training = Training(job, params.epochs, lambda: head().clusters, model)
-    training.run(adam(list(model.network.parameters()), 1e-3), model.step, params.epochs)
+    training.run(fused_adam(list(model.network.parameters()), 1e-3), model.step, params.epochs)
     final = head()
     assert final.embedding is not None
     return training.result(final.clusters, final.embedding, final.notes)

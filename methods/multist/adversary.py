@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from methods.shared.decoder import Affine
+from methods.shared.nn.layers import Affine
 
 HIDDEN = 128
 CRITIC = (128, 64)

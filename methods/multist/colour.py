@@ -9,9 +9,9 @@ import numpy as np
 from scipy.ndimage import sobel
 from skimage.color import rgb2hsv, rgb2lab
 
-from methods.shared.graph import pitch_of
-from methods.shared.image import reduced
-from methods.shared.kmeans import kmeans
+from methods.shared.clustering.kmeans import kmeans
+from methods.shared.graphs.neighbors import pitch_of
+from methods.shared.image.features import reduced
 
 PATCH = 3  # side in pitches
 PITCH_PIXELS = 20  # images finer than this are reduced by a whole factor

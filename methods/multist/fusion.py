@@ -9,8 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import embedding_bag, gelu
 
-from methods.shared.decoder import Affine
-from methods.shared.layers import glorot
+from methods.shared.nn.layers import Affine, glorot
 
 from .network import LATENT, keep_all
 

@@ -8,12 +8,12 @@ import numpy as np
 import scipy.sparse as sp
 
 from methods.contract import Data
-from methods.shared.graph import symmetrise
-from methods.shared.hvg import seurat_v3
-from methods.shared.pca import principal_components
-from methods.shared.preprocess import scale_to_total, take_genes, zscore
-from methods.shared.sections import section_knn
-from methods.shared.surroundings import image_components
+from methods.shared.expression.counts import scale_to_total, take_genes, zscores
+from methods.shared.expression.hvg import seurat_v3_genes
+from methods.shared.expression.pca import principal_components
+from methods.shared.graphs.sections import section_knn
+from methods.shared.graphs.weights import symmetrized
+from methods.shared.image.spots import image_components
 
 SHARE = 0.2  # of the spots; `min_spots` asks for no more than this
 MIN_COUNTS = 10
@@ -66,8 +66,8 @@ def expression(
     Scores, spots x components.
     """
     counts = take_genes(counts, genes_in_enough_spots(counts, min_spots))
-    scaled = take_genes(scale_to_total(counts, 1e6)[0], seurat_v3(counts, n_genes))
-    return principal_components(zscore(scaled).sparse, n_components)
+    scaled = take_genes(scale_to_total(counts, 1e6)[0], seurat_v3_genes(counts, n_genes))
+    return principal_components(zscores(scaled).sparse, n_components)
 
 
 def looped_graph(data: Data, n_neighbors: int) -> sp.csr_matrix:
@@ -79,7 +79,7 @@ def looped_graph(data: Data, n_neighbors: int) -> sp.csr_matrix:
     Symmetric ones with the diagonal, spots x spots, float32.
     """
     assert data.coordinates is not None
-    graph = symmetrise(section_knn(data.coordinates, n_neighbors, data.pitch, data.batch))
+    graph = symmetrized(section_knn(data.coordinates, n_neighbors, data.pitch, data.batch))
     looped = sp.csr_matrix(graph + sp.eye_array(graph.shape[0], dtype=np.float32, format="csr"))
     looped.sort_indices()
     return looped

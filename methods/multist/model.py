@@ -12,14 +12,14 @@ import torch
 from torch import Tensor
 
 from methods.contract import Data, Job, Params, Result
-from methods.shared.graph import normalise
-from methods.shared.kmeans import check_clusters, kmeans
-from methods.shared.losses import mean_kl, sharpened, student_assignments
-from methods.shared.partition import mixture_result
-from methods.shared.scores import leading_scores
-from methods.shared.seeding import stream, torch_stream
-from methods.shared.tiled import TiledMatrix
-from methods.shared.train import Training
+from methods.shared.clustering.assign import mixture_result
+from methods.shared.clustering.kmeans import check_clusters, kmeans
+from methods.shared.expression.pca import dense_components
+from methods.shared.graphs.weights import normalized_adjacency
+from methods.shared.losses.self_training import mean_kl, sharpened_target, student_assignments
+from methods.shared.nn.sparse import TiledMatrix
+from methods.shared.training.loop import Training
+from methods.shared.training.seeding import random_stream, torch_stream
 
 from .adversary import SAMPLE, Adversary, kernel_distance, mean_distance
 from .fused import SecondStage, Setting
@@ -53,8 +53,8 @@ class Model:
         self.x = torch.as_tensor(x, dtype=torch.float32, device=device)
         self.square = self.x.square().sum(dim=1)
         looped = looped_graph(data, params.n_neighbors)
-        self.graph = TiledMatrix(normalise(looped), device)
-        negatives = draw_negatives(looped, stream(job.seed, "negatives"))
+        self.graph = TiledMatrix(normalized_adjacency(looped), device)
+        negatives = draw_negatives(looped, random_stream(job.seed, "negatives"))
         self.pairs = pattern(looped, negatives, device)
         n, width = x.shape
         self.norm = n**2 / (2 * max(n**2 - looped.nnz, 1))
@@ -81,7 +81,7 @@ class Model:
         params, job = self.params, self.job
         if not params.use_image:
             return {"image": "not used"}
-        colours = stream(job.seed, "colours")
+        colours = random_stream(job.seed, "colours")
         tokens, notes = image_tokens(data, params.even_colours, colours)
         if tokens is not None:
             setting = Setting(
@@ -94,7 +94,7 @@ class Model:
             )
 
             def shuffle(epoch: int, n: int) -> np.ndarray:
-                return stream(job.seed, f"batches {epoch}").permutation(n)
+                return random_stream(job.seed, f"batches {epoch}").permutation(n)
 
             generators = (weights, self.masks)
             self.fused = SecondStage(tokens, data, setting, shuffle, generators, job.device)
@@ -154,7 +154,7 @@ class Model:
         """Reconstruct, and sharpen the assignments towards a target kept for some steps."""
         centres = self.network.centres
         if self.wanted is None or epoch % REFRESH == 0:
-            self.wanted = sharpened(student_assignments(self.latent(), centres.detach()))
+            self.wanted = sharpened_target(student_assignments(self.latent(), centres.detach()))
         encoded, losses, _ = self.reconstruct()
         noise = self.noise_latent()
         q, other = (student_assignments(z, centres) for z in (encoded.latent, noise))
@@ -179,7 +179,7 @@ class Model:
         """Start the self-training from k-means; missing groups start at the farthest spots."""
         z = self.latent().cpu().double().numpy()
         count = len(self.network.centres)
-        labels = kmeans(z, count, stream(self.job.seed, "centres"), STARTS)
+        labels = kmeans(z, count, random_stream(self.job.seed, "centres"), STARTS)
         found, labels = np.unique(labels, return_inverse=True)
         centres = np.stack([z[labels == k].mean(axis=0) for k in range(len(found))])
         distance = np.linalg.norm(z - centres[labels], axis=1)
@@ -190,7 +190,7 @@ class Model:
     def embedding(self) -> np.ndarray:
         """Return what is clustered: z, or components of the blend with the image."""
         if self.fused is not None and self.second:
-            return leading_scores(self.fused.embedding(), COMPONENTS)
+            return dense_components(self.fused.embedding(), COMPONENTS)
         return self.latent().cpu().double().numpy()
 
     def optimiser(self) -> torch.optim.Adam:

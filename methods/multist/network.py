@@ -9,10 +9,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import batch_norm, elu
 
-from methods.shared.decoder import Affine
-from methods.shared.dropout import draw_mask
-from methods.shared.layers import glorot
-from methods.shared.tiled import TiledMatrix
+from methods.shared.nn.dropout import draw_mask
+from methods.shared.nn.layers import Affine, glorot
+from methods.shared.nn.sparse import TiledMatrix
 
 BLOCKS = (64, 16)
 GRAPH = (64, 16)

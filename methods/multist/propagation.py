@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import scipy.sparse as sp
 
-from methods.shared.sections import section_knn
+from methods.shared.graphs.sections import section_knn
 
 STEPS = 10
 ANCHORS = 0.01

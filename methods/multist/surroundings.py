@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from methods.shared.sections import section_knn
+from methods.shared.graphs.sections import section_knn
 
 OWN = 0.7
 

@@ -6,11 +6,12 @@ import numpy as np
 import scipy.sparse as sp
 
 from methods.contract import Data, Job, Params, Result
-from methods.shared.graph import adjacency, average, feature_knn
-from methods.shared.partition import kmeans_result
-from methods.shared.pca import standard_components
-from methods.shared.preprocess import log1p
-from methods.shared.row_blocks import RowBlocks
+from methods.shared.clustering.assign import kmeans_result
+from methods.shared.expression.counts import log1p
+from methods.shared.expression.pca import standard_components
+from methods.shared.expression.row_blocks import RowBlocks
+from methods.shared.graphs.neighbors import feature_knn
+from methods.shared.graphs.weights import adjacency, row_normalized
 
 
 def fit(data: Data, params: Params, job: Job) -> Result:
@@ -19,7 +20,7 @@ def fit(data: Data, params: Params, job: Job) -> Result:
     if data.n_cells < 2:
         raise ValueError("counts: one cell has no neighbour; give at least two")
     neighbours, _ = feature_knn(components, params.n_neighbors)
-    around = average(adjacency(neighbours))
+    around = row_normalized(adjacency(neighbours))
     result = kmeans_result(around @ components, job, params.k_rule, params.n_starts)
     if job.impute:
         logged = log1p(data.counts)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from methods.contract import Data, Job, Params, Result
-from methods.shared.partition import kmeans_result
-from methods.shared.pca import standard_components
+from methods.shared.clustering.assign import kmeans_result
+from methods.shared.expression.pca import standard_components
 
 
 def fit(data: Data, params: Params, job: Job) -> Result:

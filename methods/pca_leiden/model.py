@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from methods.contract import Data, Job, Params, Result
-from methods.shared.communities import leiden_result
-from methods.shared.leiden import fuzzy_graph
-from methods.shared.pca import standard_components
+from methods.shared.clustering.assign import leiden_result
+from methods.shared.expression.pca import standard_components
+from methods.shared.graphs.weights import fuzzy_graph
 
 
 def fit(data: Data, params: Params, job: Job) -> Result:

@@ -8,9 +8,10 @@ import numpy as np
 import scipy.sparse as sp
 
 from methods.contract import Data, Job, Params, Result
-from methods.shared.graph import adjacency, spatial_knn, symmetrise
-from methods.shared.partition import kmeans_result
-from methods.shared.pca import standard_components
+from methods.shared.clustering.assign import kmeans_result
+from methods.shared.expression.pca import standard_components
+from methods.shared.graphs.neighbors import spatial_knn
+from methods.shared.graphs.weights import adjacency, symmetrized
 
 from .field import energy, settle
 
@@ -95,7 +96,7 @@ def fit(data: Data, params: Params, job: Job) -> Result:
     components = standard_components(data.counts, params.n_genes, params.n_components)
     result = kmeans_result(components, job, params.k_rule, params.n_starts)
     nearest = spatial_knn(data.coordinates, params.n_neighbors, data.pitch)
-    graph = symmetrise(adjacency(nearest))
+    graph = symmetrized(adjacency(nearest))
     start = result.clusters
     result.clusters, energies = smooth(components, graph, start, params.beta, params.rounds)
     result.notes |= {

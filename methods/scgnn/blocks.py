@@ -10,7 +10,7 @@ import scipy.sparse as sp
 import torch
 from torch import Tensor
 
-from methods.shared.sparse import SparseMatrix
+from methods.shared.nn.sparse import SparseMatrix
 
 from .compact import Rest, compact, pick
 

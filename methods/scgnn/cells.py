@@ -7,7 +7,8 @@ from typing import NamedTuple
 import numpy as np
 import scipy.sparse as sp
 
-from methods.shared.graph import feature_knn, symmetrise
+from methods.shared.graphs.neighbors import feature_knn
+from methods.shared.graphs.weights import symmetrized
 
 from .forest import isolated
 
@@ -33,7 +34,7 @@ def undirected(neighbours: np.ndarray, kept: np.ndarray) -> sp.csr_matrix:
     source = np.repeat(np.arange(n), k)[kept.ravel()]
     target = neighbours.ravel()[kept.ravel()]
     ones = np.ones(len(source), dtype=np.float32)
-    return symmetrise(sp.csr_matrix((ones, (source, target)), shape=(n, n)))
+    return symmetrized(sp.csr_matrix((ones, (source, target)), shape=(n, n)))
 
 
 def last_listed(neighbours: np.ndarray, kept: np.ndarray) -> sp.csr_matrix:

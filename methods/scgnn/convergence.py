@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import scipy.sparse as sp
 
-from methods.shared.graph import normalise
+from methods.shared.graphs.weights import normalized_adjacency
 
 
 def by_columns(graph: sp.csr_matrix) -> sp.csr_matrix:
@@ -34,7 +34,7 @@ def graph_change(first: sp.csr_matrix, before: sp.csr_matrix | None, now: sp.csr
     -------
     mean |change| / mean |L| over all pairs; 0 where the first graph has no edge.
     """
-    reference = normalise(first)
+    reference = normalized_adjacency(first)
     past = reference if before is None else by_columns(before)
     scale = np.abs(reference.data).sum(dtype=np.float64)
     moved = np.abs((by_columns(now) - past).data).sum(dtype=np.float64)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from methods.shared.sparse import SparseMatrix
+from methods.shared.nn.sparse import SparseMatrix
 
 from .blocks import Block
 from .compact import Compact, Rest, add_product, add_to, compact, pick, within

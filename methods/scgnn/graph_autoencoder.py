@@ -12,10 +12,10 @@ import scipy.sparse as sp
 import torch
 from torch import Tensor, nn
 
-from methods.shared.graph import normalise
-from methods.shared.inner_product import InnerProductDecoder
-from methods.shared.layers import glorot
-from methods.shared.sparse import SparseMatrix
+from methods.scgnn.losses import InnerProductDecoder
+from methods.shared.graphs.weights import normalized_adjacency
+from methods.shared.nn.layers import glorot
+from methods.shared.nn.sparse import SparseMatrix
 
 
 class Draws(NamedTuple):
@@ -79,7 +79,7 @@ class GraphAutoencoder(nn.Module):
     ) -> None:
         super().__init__()
         looped = with_loops(graph)
-        self.propagation = SparseMatrix(normalise(looped), device)
+        self.propagation = SparseMatrix(normalized_adjacency(looped), device)
         given = torch.as_tensor(features, dtype=torch.float32, device=device)
         self.features = self.propagation @ given  # S F never changes
         self.decoder = InnerProductDecoder(looped, exact_up_to, draws.pairs, device)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import scipy.sparse as sp
 
-from methods.shared.row_blocks import RowBlocks
+from methods.shared.expression.row_blocks import RowBlocks
 
 from .blocks import Output
 

@@ -14,10 +14,10 @@ import torch
 from sklearn.metrics import adjusted_rand_score
 
 from methods.contract import Data, Job, Params, Result
-from methods.shared.kmeans import check_clusters
-from methods.shared.seeding import stream, torch_stream
-from methods.shared.state import freeze, thaw
-from methods.shared.train import Step, Training, adam
+from methods.shared.clustering.kmeans import check_clusters
+from methods.shared.training.loop import Step, Training, fused_adam
+from methods.shared.training.seeding import random_stream, torch_stream
+from methods.shared.training.state import restore, state_of
 
 from .autoencoder import Autoencoder
 from .blocks import Blocks, Output, expression_blocks, reconstruction_blocks, weighted_cells
@@ -47,7 +47,7 @@ class Model:
         device = job.device
         self.network = Autoencoder(n_genes, torch_stream(job.seed, "weights")).to(device)
         self.initial = copy.deepcopy(self.network)
-        self.optimiser = adam(list(self.network.parameters()), RATE)
+        self.optimiser = fused_adam(list(self.network.parameters()), RATE)
         self.weighted = expression_blocks(inputs.expression, inputs.states, params.alpha, device)
         one = torch.ones(self.n_cells, device=device)
         self.plain = weighted_cells(self.weighted, (1 - params.alpha) * one)
@@ -59,7 +59,7 @@ class Model:
 
     def clusters(self) -> np.ndarray:
         """Cluster the present embedding."""
-        rng = stream(self.job.seed, "clusters")
+        rng = random_stream(self.job.seed, "clusters")
         bucket = self.params.merge == "bucket"
         communities = self.graph.communities
         return partition(communities, self.embedding, self.job.n_clusters, rng, bucket)
@@ -76,7 +76,7 @@ class Model:
         """Train an autoencoder, its weights' absolute sum penalised; return its last output."""
         own = network is self.network
         blocks = blocks._replace(rest=Rest())  # of this phase alone, wherever a run resumes
-        optimiser = self.optimiser if own else adam(list(network.parameters()), RATE)
+        optimiser = self.optimiser if own else fused_adam(list(network.parameters()), RATE)
         kept: list[Output] = []
 
         def step(epoch: int) -> dict[str, torch.Tensor]:
@@ -101,13 +101,13 @@ class Model:
             params.n_neighbors,
             params.prune,
             params.prune_everywhere,
-            stream(seed, f"{name} forest"),
+            random_stream(seed, f"{name} forest"),
         )
         draws = Draws(
             weights=torch_stream(seed, f"{name} weights"),
             noise=torch_stream(seed, f"{name} noise"),
             pairs=torch_stream(seed, f"{name} pairs"),
-            edges=stream(seed, f"{name} edges"),
+            edges=random_stream(seed, f"{name} edges"),
         )
         network = GraphAutoencoder(
             without_some_edges(self.graph.network, params.hold_out, draws.edges),
@@ -117,7 +117,7 @@ class Model:
             draws,
             self.job.device,
         )
-        self.run("graph", adam(list(network.parameters()), GRAPH_RATE), network.step,
+        self.run("graph", fused_adam(list(network.parameters()), GRAPH_RATE), network.step,
                  params.graph_epochs)  # fmt: skip
         self.embedding = network.embedding.cpu().numpy()
         self.rounds += 1
@@ -126,7 +126,7 @@ class Model:
         """Train on expression weighted by regulatory states, or go on where a killed run was."""
         kept = self.job.checkpoint.load()
         if kept is not None:
-            thaw(self, kept)
+            restore(self, kept)
             return
         self.plan(self.params.iterations, self.job.n_clusters or 8)
         self.output = self.train("feature", self.network, self.weighted, self.params.epochs)
@@ -136,7 +136,7 @@ class Model:
 
     def keep(self) -> None:
         """Offer the state between two rounds to the checkpoint."""
-        self.job.checkpoint.save(lambda: freeze(self, self.CHANGES))
+        self.job.checkpoint.save(lambda: state_of(self, self.CHANGES))
 
     def iterate(self, clusters: np.ndarray) -> None:
         """Let each cluster's own autoencoder change the expression the next latent comes from."""
@@ -212,7 +212,7 @@ def fit(data: Data, params: Params, job: Job) -> Result:
         params.ltmg_fit,
         params.ltmg_cut,
         params.log_twice,
-        stream(job.seed, "states"),
+        random_stream(job.seed, "states"),
     )
     model = Model(inputs, params, job)
     model.start()

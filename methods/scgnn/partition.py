@@ -7,7 +7,7 @@ import random
 import numpy as np
 import scipy.sparse as sp
 
-from methods.shared.kmeans import kmeans
+from methods.shared.clustering.kmeans import kmeans
 
 FEW_CELLS = 2000  # below, more of Louvain's communities become clusters
 MANY_CLUSTERS = 30

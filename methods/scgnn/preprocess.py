@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 import scipy.sparse as sp
 
-from methods.shared.preprocess import expressed_genes, log1p, moments, take_genes
+from methods.shared.expression.counts import expressed_genes, gene_moments, log1p, take_genes
 
 from .ltmg import fitted_cut, ltmg_states
 
@@ -45,7 +45,7 @@ def variable_genes(counts: sp.csr_matrix, n_genes: int) -> np.ndarray:
         raise ValueError(f"counts: no gene is seen in {least}; scGNN takes no others")
     chosen = take_genes(counts, kept)
     rich = chosen.getnnz(axis=1) >= DETECTED * kept.size
-    variance = moments(chosen[rich] if rich.sum() > 1 else chosen)[1]
+    variance = gene_moments(chosen[rich] if rich.sum() > 1 else chosen)[1]
     return kept[np.argsort(-variance, kind="stable")[:n_genes][::-1]]
 
 

@@ -16,9 +16,9 @@ import scipy.sparse as sp
 import torch
 from torch import Tensor
 
-from methods.shared.blocks import cache_blocks
-from methods.shared.recycled import empty
-from methods.shared.tiled import TiledMatrix
+from methods.shared.nn.recycled import empty
+from methods.shared.nn.sparse import TiledMatrix
+from methods.shared.training.device import cache_blocks
 
 GUARD = 1e-12  # on the divergence of an average pair: 0/0 where all embeddings coincide
 

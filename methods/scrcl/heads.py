@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from methods.shared.kmeans import check_clusters
+from methods.shared.clustering.kmeans import check_clusters
 
 DRAWS = 20
 ITERATIONS = 500

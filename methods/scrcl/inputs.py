@@ -8,17 +8,17 @@ import numpy as np
 import scipy.sparse as sp
 
 from methods.contract import Data
-from methods.shared.cosine import cosine_knn
-from methods.shared.graph import adjacency, feature_knn, spatial_knn, symmetrise
-from methods.shared.hvg import seurat, seurat_v3
-from methods.shared.pca import principal_components
-from methods.shared.preprocess import (
+from methods.shared.expression.counts import (
     expressed_genes,
     log1p,
     scale_to_total,
     take_genes,
-    unit_deviation,
+    unit_variance,
 )
+from methods.shared.expression.hvg import seurat_genes, seurat_v3_genes
+from methods.shared.expression.pca import principal_components
+from methods.shared.graphs.neighbors import cosine_knn, feature_knn, spatial_knn
+from methods.shared.graphs.weights import adjacency, symmetrized
 
 COMPONENTS_FROM = 10_000
 N_COMPONENTS = 50
@@ -54,12 +54,12 @@ def cells_of(data: Data, n_genes: int, n_neighbors: int, kind: str) -> tuple[sp.
     """
     counts = take_genes(data.counts, expressed_genes(data.counts))
     normalised, _ = scale_to_total(counts, 1e4)
-    chosen = seurat(normalised, n_genes)
+    chosen = seurat_genes(normalised, n_genes)
     logged = take_genes(log1p(normalised), chosen)
-    graph = symmetrise(adjacency(expression_neighbours(logged, n_neighbors - 1)))
+    graph = symmetrized(adjacency(expression_neighbours(logged, n_neighbors - 1)))
     if kind == "counts":
         return take_genes(counts, chosen).astype(np.float32), graph
-    return unit_deviation(logged, clip=10.0), graph
+    return unit_variance(logged, clip=10.0), graph
 
 
 def expression_neighbours(logged: sp.csr_matrix, k: int) -> np.ndarray:
@@ -91,12 +91,12 @@ def spots_of(data: Data, n_genes: int, n_neighbors: int, kind: str) -> tuple[sp.
     Features and the graph of spots.
     """
     assert data.coordinates is not None
-    chosen = seurat_v3(data.counts, n_genes)
-    graph = symmetrise(adjacency(spatial_knn(data.coordinates, n_neighbors, data.pitch)))
+    chosen = seurat_v3_genes(data.counts, n_genes)
+    graph = symmetrized(adjacency(spatial_knn(data.coordinates, n_neighbors, data.pitch)))
     if kind == "counts":
         return take_genes(data.counts, chosen).astype(np.float32), graph
     logged = log1p(scale_to_total(data.counts, 1e4)[0])
-    return unit_deviation(take_genes(logged, chosen), clip=10.0), graph
+    return unit_variance(take_genes(logged, chosen), clip=10.0), graph
 
 
 def gene_neighbours(features: sp.csr_matrix, k: int) -> np.ndarray:

@@ -14,18 +14,17 @@ from torch import Tensor, nn
 from torch.nn.functional import normalize
 
 from methods.contract import Data, Job, Params, Result
-from methods.shared.dropout import Mask, activate, draw_mask, dropped_product
-from methods.shared.estimate import number_of_clusters
-from methods.shared.graph import normalise
-from methods.shared.kmeans import check_clusters, kmeans
-from methods.shared.layers import glorot
-from methods.shared.pca import standard_components
-from methods.shared.product import product
-from methods.shared.sections import section_vote
-from methods.shared.seeding import stream, torch_stream
-from methods.shared.sparse import SparseMatrix, inner_product
-from methods.shared.tiled import TiledMatrix
-from methods.shared.train import Training
+from methods.shared.clustering.kmeans import check_clusters, kmeans
+from methods.shared.clustering.n_clusters import number_of_clusters
+from methods.shared.expression.pca import standard_components
+from methods.shared.graphs.sections import section_vote
+from methods.shared.graphs.weights import normalized_adjacency
+from methods.shared.nn.dropout import Mask, activate, draw_mask, dropped_product
+from methods.shared.nn.layers import glorot
+from methods.shared.nn.matmul import product
+from methods.shared.nn.sparse import SparseMatrix, TiledMatrix, sum_over_edges
+from methods.shared.training.loop import Training
+from methods.shared.training.seeding import random_stream, torch_stream
 
 from .alignment import CellGraph, alignment
 from .heads import cosine_kmeans
@@ -104,7 +103,7 @@ class Model:
         looped = sp.csr_matrix(inputs.cells + identity)
         self.features = TiledMatrix(inputs.features, device)
         self.genes_by_cells = self.features.matrix.T
-        self.smooth = TiledMatrix(normalise(looped), device)
+        self.smooth = TiledMatrix(normalized_adjacency(looped), device)
         self.gene_graph = SparseMatrix(inputs.genes, device)
         self.looped = SparseMatrix(looped, device)
         self.cells = CellGraph(inputs.cells, device)
@@ -152,7 +151,7 @@ class Model:
     def consistency(self, z1: Tensor, z2: Tensor) -> Tensor:
         """Mean square of z1 z2^T - (A + I) over all pairs, through Gram matrices."""
         gram = ((z1.T @ z1) * (z2.T @ z2)).sum()
-        cross = inner_product(z1, z2, self.looped)
+        cross = sum_over_edges(z1, z2, self.looped)
         return (gram - 2 * cross + self.links) / len(z1) ** 2
 
     def step(self, epoch: int) -> dict[str, Tensor]:
@@ -193,7 +192,7 @@ def wanted(
 
 def cluster(embedding: np.ndarray, n_clusters: int, params: Params, job: Job) -> np.ndarray:
     """Run k-means on the joined views."""
-    rng = stream(job.seed, "head")
+    rng = random_stream(job.seed, "head")
     if params.head == "single":
         return cosine_kmeans(embedding, n_clusters, rng)
     return kmeans(embedding, n_clusters, rng, params.kmeans_starts)

@@ -14,26 +14,29 @@ import torch
 from torch import Tensor, nn
 
 from methods.contract import Data, Job, Params, Result
-from methods.shared.estimate import number_of_clusters
-from methods.shared.graph import adjacency, average, feature_knn
-from methods.shared.hvg import seurat
-from methods.shared.kmeans import check_clusters
-from methods.shared.layers import Features, TagConv, dense, glorot
-from methods.shared.losses import GraphLoss, mean_kl, sharpened, student_assignments
-from methods.shared.pca import principal_components
-from methods.shared.preprocess import (
+from methods.sctag.layers import Features, TagConv, glorot_linear
+from methods.sctag.losses import GraphLoss
+from methods.shared.clustering.kmeans import check_clusters
+from methods.shared.clustering.n_clusters import number_of_clusters
+from methods.shared.clustering.spectral import spectral_partition
+from methods.shared.expression.counts import (
     Scaled,
     expressed_genes,
     log1p,
     scale_to_total,
     take_genes,
-    zscore,
+    zscores,
 )
-from methods.shared.seeding import stream, torch_stream
-from methods.shared.sparse import SparseMatrix
-from methods.shared.spectral import spectral_partition
-from methods.shared.train import Training, adam
-from methods.shared.zinb import ZinbTarget, zinb_heads
+from methods.shared.expression.hvg import seurat_genes
+from methods.shared.expression.pca import principal_components
+from methods.shared.graphs.neighbors import feature_knn
+from methods.shared.graphs.weights import adjacency, row_normalized
+from methods.shared.losses.self_training import mean_kl, sharpened_target, student_assignments
+from methods.shared.losses.zinb import ZinbTarget, zinb_heads
+from methods.shared.nn.layers import glorot
+from methods.shared.nn.sparse import SparseMatrix
+from methods.shared.training.loop import Training, fused_adam
+from methods.shared.training.seeding import random_stream, torch_stream
 
 WEIGHTS = {"graph": 0.3, "zinb": 1.0, "clustering": 1.5}
 
@@ -52,8 +55,8 @@ def prepare(counts: sp.csr_matrix, params: Params) -> Inputs:
     """Normalise to the median library, choose genes, z-score and find neighbours."""
     expressed = expressed_genes(counts)
     normalised, size_factors = scale_to_total(take_genes(counts, expressed), None)
-    chosen = seurat(normalised, params.n_genes)
-    scaled = zscore(take_genes(log1p(normalised), chosen))
+    chosen = seurat_genes(normalised, params.n_genes)
+    scaled = zscores(take_genes(log1p(normalised), chosen))
     components = principal_components(scaled.sparse, params.n_components)
     neighbours, _ = feature_knn(components, params.n_neighbors - 1)
     counts = take_genes(counts, expressed[chosen])
@@ -78,10 +81,10 @@ class Network(nn.Module):
         repeat = params.hops == "repeat"
         self.first = TagConv(n_genes, 128, params.n_hops, repeat, generator)
         self.second = TagConv(128, 15, params.n_hops, repeat, generator)
-        self.to_graph = dense(15, 32, generator)
+        self.to_graph = glorot_linear(15, 32, generator)
         self.bilinear = glorot(32, 32, generator=generator)
         widths = [15, 128, 256, 512]
-        layers = [dense(i, o, generator) for i, o in pairwise(widths)]
+        layers = [glorot_linear(i, o, generator) for i, o in pairwise(widths)]
         self.decoder = nn.ModuleList(layers)
         self.head_weight = glorot(3, n_genes, widths[-1], generator=generator)
         self.head_bias = nn.Parameter(torch.zeros(3, n_genes))
@@ -111,7 +114,7 @@ class Model:
     def __init__(self, inputs: Inputs, params: Params, job: Job) -> None:
         device, n = job.device, len(inputs.neighbours)
         self.params, self.job = params, job
-        self.graph = SparseMatrix(average(adjacency(inputs.neighbours, itself=True)), device)
+        self.graph = SparseMatrix(row_normalized(adjacency(inputs.neighbours, itself=True)), device)
         offset = torch.as_tensor(inputs.scaled.offset, dtype=torch.float32, device=device)
         self.features = Features(SparseMatrix(inputs.scaled.sparse, device), offset)
         self.target = zinb_target(inputs, params.zinb_target, device)
@@ -141,7 +144,7 @@ class Model:
         assert self.centres is not None
         q = student_assignments(z, self.centres)
         if self.wanted is None or epoch % self.params.refresh == 0:
-            self.wanted = sharpened(q.detach())
+            self.wanted = sharpened_target(q.detach())
             self.stale = q.detach().argmax(dim=1).cpu().numpy()
         p = self.wanted
         divergence = mean_kl(p, q) if self.params.kl == "pq" else mean_kl(q, p)
@@ -203,17 +206,17 @@ def fit(data: Data, params: Params, job: Job) -> Result:
     directed = adjacency(inputs.neighbours)
     affinity = (directed + directed.T).tocsr() / 2
     n_clusters, number = number_of_clusters(inputs.components, job, params.k_rule, affinity)
-    start = spectral_partition(affinity, n_clusters, stream(job.seed, "spectral"))
+    start = spectral_partition(affinity, n_clusters, random_stream(job.seed, "spectral"))
     model = Model(inputs, params, job)
     epochs = params.epochs + params.cluster_epochs
     training = Training(job, epochs, lambda: model.clusters(start, n_clusters), model)
     training.snapshots.append((0, start))
     weights = list(model.network.parameters())
-    training.run(adam(weights, 1e-4), model.pretrain_step, params.epochs)
+    training.run(fused_adam(weights, 1e-4), model.pretrain_step, params.epochs)
     centres = model.class_means(start, n_clusters)
     model.centres = centres.requires_grad_(params.train_centres)
     trained = [*weights, centres] if params.train_centres else weights
-    training.run(adam(trained, 5e-4), model.cluster_step, params.cluster_epochs)
+    training.run(fused_adam(trained, 5e-4), model.cluster_step, params.cluster_epochs)
     with torch.no_grad():
         z = model.encode().cpu().numpy()
     notes = {

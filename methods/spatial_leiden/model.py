@@ -5,10 +5,10 @@ from __future__ import annotations
 import scipy.sparse as sp
 
 from methods.contract import Data, Job, Params, Result
-from methods.shared.communities import leiden_result
-from methods.shared.graph import adjacency, spatial_knn, symmetrise
-from methods.shared.leiden import fuzzy_graph
-from methods.shared.pca import standard_components
+from methods.shared.clustering.assign import leiden_result
+from methods.shared.expression.pca import standard_components
+from methods.shared.graphs.neighbors import spatial_knn
+from methods.shared.graphs.weights import adjacency, fuzzy_graph, symmetrized
 
 
 def joint_graph(
@@ -43,7 +43,7 @@ def fit(data: Data, params: Params, job: Job) -> Result:
     nearest = spatial_knn(data.coordinates, params.n_spatial, data.pitch)
     graph = joint_graph(
         fuzzy_graph(components, params.n_neighbors),
-        symmetrise(adjacency(nearest)),
+        symmetrized(adjacency(nearest)),
         params.spatial_share,
     )
     return leiden_result(graph, components, job, params.k_rule, params.resolution, params.budget)

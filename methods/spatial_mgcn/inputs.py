@@ -5,8 +5,9 @@ from __future__ import annotations
 import scipy.sparse as sp
 
 from methods.contract import Data
-from methods.shared.graph import pitch_of
-from methods.shared.radius_graph import covering_radius, radius_graph
+from methods.shared.graphs.neighbors import pitch_of
+from methods.shared.graphs.radius import radius_graph
+from methods.spatial_mgcn.radius import covering_radius
 
 STEP = 5 / 273  # pitches; the authors search in steps of 5 pixels, on breast at a pitch of 273
 LIMIT = 995 / 273  # pitches; their largest radius

@@ -13,17 +13,18 @@ import torch
 from torch import Tensor
 
 from methods.contract import Data, Job, Params, Result
-from methods.shared.expression_graph import expression_knn
-from methods.shared.graph import adjacency, symmetrise
-from methods.shared.kmeans import check_clusters
-from methods.shared.pair_losses import CosineGraphLoss, gram_distance
-from methods.shared.partition import kmeans_result, mixture_result
-from methods.shared.sections import section_vote
-from methods.shared.seeding import torch_stream
-from methods.shared.spot_features import expression, propagation
-from methods.shared.tiled import TiledMatrix
-from methods.shared.train import Training
-from methods.shared.zinb import ZinbTarget, zinb_heads
+from methods.shared.clustering.assign import kmeans_result, mixture_result
+from methods.shared.clustering.kmeans import check_clusters
+from methods.shared.expression.spots import filtered_expression
+from methods.shared.graphs.neighbors import expression_knn
+from methods.shared.graphs.sections import section_vote
+from methods.shared.graphs.weights import adjacency, row_normalized_with_loops, symmetrized
+from methods.shared.losses.gram import gram_distance
+from methods.shared.losses.graph import CosineGraphLoss
+from methods.shared.losses.zinb import ZinbTarget, zinb_heads
+from methods.shared.nn.sparse import TiledMatrix
+from methods.shared.training.loop import Training
+from methods.shared.training.seeding import torch_stream
 
 from .inputs import spatial_graph
 from .network import Network, Views
@@ -40,7 +41,7 @@ class Inputs(NamedTuple):
 
 def prepare(data: Data, params: Params) -> Inputs:
     """Build the features and both graphs."""
-    features = expression(data.counts, params.min_spots, params.n_genes)
+    features = filtered_expression(data.counts, params.min_spots, params.n_genes)
     near, radius = spatial_graph(data, params.spatial_graph, params.radius, params.densest)
     neighbours, rule = expression_knn(features, params.n_neighbors)
     notes = {
@@ -49,7 +50,7 @@ def prepare(data: Data, params: Params) -> Inputs:
         "spatial_degree": near.nnz / near.shape[0],
         "expression_neighbours": rule,
     }
-    return Inputs(features, near, symmetrise(adjacency(neighbours)), notes)
+    return Inputs(features, near, symmetrized(adjacency(neighbours)), notes)
 
 
 class Model:
@@ -61,8 +62,8 @@ class Model:
         device = job.device
         self.params = params
         self.features = TiledMatrix(inputs.features, device)
-        self.near = TiledMatrix(propagation(inputs.near, params.loops), device)
-        self.alike = TiledMatrix(propagation(inputs.alike), device)
+        self.near = TiledMatrix(row_normalized_with_loops(inputs.near, params.loops), device)
+        self.alike = TiledMatrix(row_normalized_with_loops(inputs.alike), device)
         self.spatial_loss = CosineGraphLoss(inputs.near, params.exact_pairs_up_to, device)
         self.target = ZinbTarget(inputs.features, None, device)
         generator = torch_stream(job.seed, "weights")

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from methods.shared.tiled import TiledMatrix
+from methods.shared.nn.sparse import TiledMatrix
 
 HIDDEN, WIDTH, SCORES, TRUNK = 128, 64, 16, 128
 BATCH_EPS = 1e-5

@@ -8,14 +8,15 @@ import numpy as np
 import scipy.sparse as sp
 
 from methods.contract import Data
-from methods.shared.graph import pitch_of
-from methods.shared.hvg import seurat_v3
-from methods.shared.leiden import Leiden, fuzzy_graph
-from methods.shared.pca import principal_components
-from methods.shared.preprocess import log1p, scale_to_total, take_genes
-from methods.shared.section_graphs import between_sections, radius_of_mean_degree, section_graph
-from methods.shared.sections import section_knn
-from methods.shared.seeding import integer, stream
+from methods.shared.clustering.leiden import Leiden
+from methods.shared.expression.counts import log1p, scale_to_total, take_genes
+from methods.shared.expression.hvg import seurat_v3_genes
+from methods.shared.expression.pca import principal_components
+from methods.shared.graphs.neighbors import pitch_of
+from methods.shared.graphs.sections import section_knn
+from methods.shared.graphs.weights import fuzzy_graph
+from methods.shared.training.seeding import random_stream, seed_integer
+from methods.stagate.section_graphs import between_sections, radius_of_mean_degree, section_graph
 
 SPARSE_BELOW = 2.0
 TYPE_COMPONENTS = 50
@@ -24,7 +25,7 @@ TYPE_RESOLUTION = 0.2
 
 def expression(counts: sp.csr_matrix, n_genes: int) -> sp.csr_matrix:
     """Choose genes on raw counts, scale spots to 10,000 and take logarithms; not centred."""
-    chosen = seurat_v3(counts, n_genes)
+    chosen = seurat_v3_genes(counts, n_genes)
     return take_genes(log1p(scale_to_total(counts, 1e4)[0]), chosen)
 
 
@@ -71,7 +72,7 @@ def spot_graph(data: Data, reach: Reach) -> tuple[sp.csr_matrix, dict[str, float
 def cell_types(features: sp.csr_matrix, seed: int) -> np.ndarray:
     """Cluster log expression coarsely: 50 components, 15 neighbours, resolution 0.2."""
     components = principal_components(features, TYPE_COMPONENTS)
-    communities = Leiden(fuzzy_graph(components), integer(stream(seed, "types")))
+    communities = Leiden(fuzzy_graph(components), seed_integer(random_stream(seed, "types")))
     return communities.partition(TYPE_RESOLUTION)
 
 

@@ -14,11 +14,11 @@ from torch import Tensor
 from torch.nn.functional import elu_
 
 from methods.contract import Data, Job, Params, Result
-from methods.shared.accumulate import accumulated
-from methods.shared.kmeans import check_clusters
-from methods.shared.partition import mixture_result
-from methods.shared.seeding import stream, torch_stream
-from methods.shared.train import Training
+from methods.shared.clustering.assign import mixture_result
+from methods.shared.clustering.kmeans import check_clusters
+from methods.shared.losses.with_gradient import accumulated_loss
+from methods.shared.training.loop import Training
+from methods.shared.training.seeding import random_stream, torch_stream
 
 from .attention import aggregate, attention
 from .inputs import Reach, cell_types, expression, spot_graph
@@ -105,7 +105,7 @@ class Model:
             square = self.error(parts[0])
         else:
             errors = [partial(self.error, part) for part in parts]
-            square = accumulated(errors, list(self.network.parameters()))
+            square = accumulated_loss(errors, list(self.network.parameters()))
         if params.loss == "mse":
             return {"reconstruction": square / (sum(p.interior for p in parts) * self.n_genes)}
         decay = 0.5 * params.weight_decay * self.network.second.square().sum()
@@ -114,7 +114,7 @@ class Model:
     def step(self, done: int) -> dict[str, Tensor]:
         """Take the next batch; all are taken once an epoch, in a fresh order."""
         epoch, position = divmod(done, len(self.batches))
-        order = stream(self.job.seed, f"order {epoch}").permutation(len(self.batches))
+        order = random_stream(self.job.seed, f"order {epoch}").permutation(len(self.batches))
         return self.loss(self.batches[order[position]])
 
     def optimiser(self) -> torch.optim.Adam:

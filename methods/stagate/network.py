@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from methods.shared.layers import glorot
+from methods.shared.nn.layers import glorot
 
 GAIN = 1.414
 

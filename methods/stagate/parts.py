@@ -9,8 +9,8 @@ import scipy.sparse as sp
 import torch
 from torch import Tensor
 
-from methods.shared.halo import spatial_tiles, with_halo
-from methods.shared.tiled import TiledMatrix
+from methods.shared.nn.sparse import TiledMatrix
+from methods.stagate.tiles import spatial_tiles, with_halo
 
 from .attention import EdgeGraph
 from .inputs import within_types

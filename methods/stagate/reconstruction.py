@@ -7,8 +7,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from methods.shared.product import multiply
-from methods.shared.tiled import TiledMatrix
+from methods.shared.nn.matmul import multiply
+from methods.shared.nn.sparse import TiledMatrix
 
 STRIPS = 4
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from methods.shared.decoder import uniform
+from methods.shared.nn.layers import uniform
 
 SCORES = 16
 

@@ -14,19 +14,25 @@ import torch
 from torch import Tensor
 
 from methods.contract import Data, Job, Params, Result
-from methods.shared.expression_graph import expression_knn
-from methods.shared.graph import adjacency, normalise, pitch_of, symmetrise
-from methods.shared.kmeans import check_clusters
-from methods.shared.pair_losses import CosineGraphLoss, gram_distance
-from methods.shared.partition import kmeans_result
-from methods.shared.radius_graph import radius_graph
-from methods.shared.sections import section_vote
-from methods.shared.seeding import torch_stream
-from methods.shared.spot_features import expression, propagation
-from methods.shared.tiled import TiledMatrix
-from methods.shared.train import Training
-from methods.shared.view_contrast import ViewContrast
-from methods.shared.zinb import ZinbTarget
+from methods.shared.clustering.assign import kmeans_result
+from methods.shared.clustering.kmeans import check_clusters
+from methods.shared.expression.spots import filtered_expression
+from methods.shared.graphs.neighbors import expression_knn, pitch_of
+from methods.shared.graphs.radius import radius_graph
+from methods.shared.graphs.sections import section_vote
+from methods.shared.graphs.weights import (
+    adjacency,
+    normalized_adjacency,
+    row_normalized_with_loops,
+    symmetrized,
+)
+from methods.shared.losses.gram import gram_distance
+from methods.shared.losses.graph import CosineGraphLoss
+from methods.shared.losses.zinb import ZinbTarget
+from methods.shared.nn.sparse import TiledMatrix
+from methods.shared.training.loop import Training
+from methods.shared.training.seeding import torch_stream
+from methods.stmfg.losses import ViewContrast
 
 from .network import Layer, Network
 
@@ -43,7 +49,7 @@ class Inputs(NamedTuple):
 def prepare(data: Data, params: Params) -> Inputs:
     """Build the features and both graphs."""
     assert data.coordinates is not None
-    features = expression(data.counts, params.min_spots, params.n_genes)
+    features = filtered_expression(data.counts, params.min_spots, params.n_genes)
     pitch = data.pitch or pitch_of(data.coordinates)
     radius = params.radius_px or params.radius * pitch
     near = radius_graph(data.coordinates, radius, pitch)
@@ -54,15 +60,15 @@ def prepare(data: Data, params: Params) -> Inputs:
         "spatial_degree": near.nnz / near.shape[0],
         "expression_neighbours": rule,
     }
-    return Inputs(features, near, symmetrise(adjacency(neighbours)), notes)
+    return Inputs(features, near, symmetrized(adjacency(neighbours)), notes)
 
 
 def propagate(graph: sp.csr_matrix, kind: str) -> sp.csr_matrix:
     """Normalise A + I by rows (``average``) or by the roots of both degrees (``symmetric``)."""
     if kind == "average":
-        return propagation(graph)
+        return row_normalized_with_loops(graph)
     own = sp.eye_array(graph.shape[0], dtype=np.float32, format="csr")
-    return normalise(sp.csr_matrix(graph + own))
+    return normalized_adjacency(sp.csr_matrix(graph + own))
 
 
 class Model:

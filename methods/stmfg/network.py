@@ -8,8 +8,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import elu
 
-from methods.shared.decoder import Affine, ZinbDecoder, uniform
-from methods.shared.tiled import TiledMatrix
+from methods.shared.losses.zinb import ZinbDecoder
+from methods.shared.nn.layers import Affine, uniform
+from methods.shared.nn.sparse import TiledMatrix
 
 from .attention import Scorer, Tokens
 

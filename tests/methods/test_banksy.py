@@ -10,11 +10,11 @@ import scipy.sparse as sp
 from sklearn.metrics import adjusted_rand_score
 
 from methods.banksy import neighbourhood
+from methods.banksy.block_pca import block_components
 from methods.banksy.model import augment
 from methods.banksy.neighbourhood import Augmented, kernels
 from methods.contract import Data, Job
-from methods.shared.block_pca import block_components
-from methods.shared.pca import principal_components
+from methods.shared.expression.pca import principal_components
 from tests.methods.toys import run, tissue
 
 

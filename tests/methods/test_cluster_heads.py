@@ -9,13 +9,14 @@ from scipy.stats import multivariate_normal
 from sklearn.metrics import adjusted_rand_score
 from sklearn.mixture import GaussianMixture
 
-from methods.shared.graph import adjacency, feature_knn
-from methods.shared.hierarchy import _Groups, agglomerate, cut, half_whiten
-from methods.shared.kmeans import kmeans
-from methods.shared.leiden import Leiden, fuzzy_graph
-from methods.shared.mixture import Hierarchy, fit_mixture
-from methods.shared.refine import majority_vote
-from methods.shared.spectral import Spectrum, spectral_partition
+from methods.shared.clustering.kmeans import kmeans
+from methods.shared.clustering.leiden import Leiden
+from methods.shared.clustering.mclust import HierarchicalStart, fit_mixture
+from methods.shared.clustering.mclust_start import _Groups, agglomerate, cut_tree, half_whiten
+from methods.shared.clustering.spectral import Spectrum, spectral_partition
+from methods.shared.graphs.neighbors import feature_knn
+from methods.shared.graphs.sections import majority_vote
+from methods.shared.graphs.weights import adjacency, fuzzy_graph
 
 
 def rng() -> np.random.Generator:
@@ -81,7 +82,7 @@ def test_criterion_of_a_group_by_its_definition():
 def test_cut_gives_every_number_of_groups():
     merges = agglomerate(rng().normal(size=(20, 2)))
     for k in range(1, 21):
-        assert cut(merges, k).max() + 1 == k
+        assert cut_tree(merges, k).max() + 1 == k
 
 
 def test_half_whitening_drops_constant_columns():
@@ -111,12 +112,12 @@ def test_mixture_of_one_is_a_gaussian():
 
 
 def test_mixture_above_the_subsample_repeats_with_its_seed(monkeypatch):
-    monkeypatch.setattr("methods.shared.mixture.SUBSAMPLE", 60)
+    monkeypatch.setattr("methods.shared.clustering.mclust.SUBSAMPLE", 60)
     points, truth = blobs(200)
     first = fit_mixture(points, 4, rng()).labels
     np.testing.assert_array_equal(first, fit_mixture(points, 4, rng()).labels)
     assert adjusted_rand_score(truth, first) == 1
-    assert len(Hierarchy(points, rng()).rows) == 60
+    assert len(HierarchicalStart(points, rng()).rows) == 60
 
 
 def test_mixture_survives_a_singular_covariance():
@@ -163,7 +164,7 @@ def test_spectral_partition_finds_blobs():
 def test_sparse_and_dense_eigenvectors_span_the_same_space(monkeypatch):
     graph = affinity(rng().normal(size=(300, 2)))
     sparse = Spectrum(graph, 5, rng())
-    monkeypatch.setattr("methods.shared.spectral.DENSE_BELOW", 1000)
+    monkeypatch.setattr("methods.shared.clustering.spectral.DENSE_BELOW", 1000)
     dense = Spectrum(graph, 5, rng())
     np.testing.assert_allclose(sparse.values, dense.values, atol=1e-7)
     np.testing.assert_allclose(np.abs(sparse.vectors), np.abs(dense.vectors), atol=1e-4)

@@ -10,15 +10,15 @@ from hypothesis import strategies as st
 from sklearn.mixture import GaussianMixture
 
 from methods.contract import Job
-from methods.shared.estimate import (
+from methods.shared.clustering.n_clusters import (
     MOST,
     bic,
     eigengap,
-    estimate,
+    estimate_n_clusters,
     leiden_stability,
     number_of_clusters,
 )
-from methods.shared.leiden import fuzzy_graph
+from methods.shared.graphs.weights import fuzzy_graph
 from tests.methods.toys import run, tissue
 
 RULES = ["bic", "eigengap", "leiden"]
@@ -112,9 +112,9 @@ def test_leiden_stability_takes_the_finer_of_two_perfect_scales():
 @pytest.mark.parametrize("k", [2, 4, 9])
 def test_planted_groups_are_counted(rule, k):
     points = blobs(200, k)
-    found = estimate(rule, points, rng())
+    found = estimate_n_clusters(rule, points, rng())
     assert found.n_clusters == k
-    assert found == estimate(rule, points, rng())
+    assert found == estimate_n_clusters(rule, points, rng())
 
 
 @given(st.integers(0, 10**6))
@@ -124,16 +124,19 @@ def test_the_order_of_cells_and_axes_does_not_matter(seed):
     order = rng(seed).permutation(len(points))
     axes = np.linalg.qr(rng(seed).normal(size=(5, 5)))[0]
     for rule in RULES:
-        assert estimate(rule, points[order] @ axes + 7, rng(seed)).n_clusters == 3, rule
+        assert estimate_n_clusters(rule, points[order] @ axes + 7, rng(seed)).n_clusters == 3, rule
 
 
 @pytest.mark.parametrize("rule", RULES)
 def test_large_data_are_drawn_from(rule, monkeypatch):
-    monkeypatch.setattr("methods.shared.estimate.SUBSAMPLE", 150)
-    monkeypatch.setattr("methods.shared.estimate.GRAPH_CELLS", 150)
+    monkeypatch.setattr("methods.shared.clustering.n_clusters.SUBSAMPLE", 150)
+    monkeypatch.setattr("methods.shared.clustering.n_clusters.GRAPH_CELLS", 150)
     points = blobs(2000, 3)
-    assert estimate(rule, points, rng()).n_clusters == 3
-    assert estimate(rule, points, rng(1)).scores != estimate(rule, points, rng()).scores
+    assert estimate_n_clusters(rule, points, rng()).n_clusters == 3
+    assert (
+        estimate_n_clusters(rule, points, rng(1)).scores
+        != estimate_n_clusters(rule, points, rng()).scores
+    )
 
 
 @pytest.mark.parametrize("n", [1, 2, 3, 5, 12])
@@ -141,7 +144,7 @@ def test_large_data_are_drawn_from(rule, monkeypatch):
 def test_few_cells_get_an_answer_they_can_fill(rule, n):
     few = np.arange(2 * n).reshape(n, 2) % 3.0
     for points in (rng().normal(size=(n, 4)), np.ones((n, 4)), few):
-        found = estimate(rule, points, rng())
+        found = estimate_n_clusters(rule, points, rng())
         assert 1 <= found.n_clusters <= n
         assert all(np.isfinite(value) for value in found.scores.values())
 
@@ -152,7 +155,7 @@ def test_few_cells_get_an_answer_they_can_fill(rule, n):
 )
 def test_features_that_are_none_are_refused(rule, points):
     with pytest.raises(ValueError, match=r"features: .*give cells x dimensions"):
-        estimate(rule, points, rng())
+        estimate_n_clusters(rule, points, rng())
 
 
 @pytest.mark.parametrize(
@@ -165,7 +168,7 @@ def test_a_graph_that_is_none_is_refused(graph):
 
 def test_an_unknown_rule_is_refused():
     with pytest.raises(ValueError, match=r"k_rule: 'elbow' .* bic, eigengap or leiden"):
-        estimate("elbow", blobs(30, 2), rng())
+        estimate_n_clusters("elbow", blobs(30, 2), rng())
 
 
 def test_a_given_number_is_not_estimated():

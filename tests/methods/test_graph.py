@@ -7,14 +7,8 @@ import scipy.sparse as sp
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from methods.shared.graph import (
-    adjacency,
-    feature_knn,
-    normalise,
-    pitch_of,
-    spatial_knn,
-    symmetrise,
-)
+from methods.shared.graphs.neighbors import feature_knn, pitch_of, spatial_knn
+from methods.shared.graphs.weights import adjacency, normalized_adjacency, symmetrized
 from tests.methods.toys import tissue
 
 
@@ -68,9 +62,9 @@ def test_fewer_cells_than_neighbours():
 
 
 def test_symmetrise_and_normalise():
-    graph = symmetrise(adjacency(np.array([[1], [2], [1]])))
+    graph = symmetrized(adjacency(np.array([[1], [2], [1]])))
     assert (graph != graph.T).nnz == 0
     root = 1 / np.sqrt(2)
     expected = [[0, root, 0], [root, 0, root], [0, root, 0]]
-    np.testing.assert_allclose(normalise(graph).toarray(), expected, rtol=1e-6)
-    assert normalise(sp.csr_matrix((3, 3))).nnz == 0
+    np.testing.assert_allclose(normalized_adjacency(graph).toarray(), expected, rtol=1e-6)
+    assert normalized_adjacency(sp.csr_matrix((3, 3))).nnz == 0

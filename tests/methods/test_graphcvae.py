@@ -16,11 +16,11 @@ from methods.graphcvae.inputs import expression, propagation, readout
 from methods.graphcvae.losses import contrast, divergence, reconstruction_error
 from methods.graphcvae.model import Model, prepare
 from methods.graphcvae.network import Network
-from methods.shared.preprocess import scale_to_total
-from methods.shared.sections import section_knn, section_vote
-from methods.shared.seeding import stream, torch_stream
-from methods.shared.tiled import TiledMatrix
-from methods.shared.train import Training, adam
+from methods.shared.expression.counts import scale_to_total
+from methods.shared.graphs.sections import section_knn, section_vote
+from methods.shared.nn.sparse import TiledMatrix
+from methods.shared.training.loop import Training, fused_adam
+from methods.shared.training.seeding import random_stream, torch_stream
 from tests.methods.toys import leaves, params, run, same_gradients, tissue
 
 VARIANTS = ["described", "released"]
@@ -29,7 +29,7 @@ VARIANTS = ["described", "released"]
 def build(variant: str = "described", seed: int = 0, side: int = 8, **changes) -> Model:
     data, _ = tissue(side)
     chosen = params("graphcvae", variant, **changes)
-    return Model(prepare(data, chosen, stream(seed, "augmentation")), chosen, Job(seed, 3))
+    return Model(prepare(data, chosen, random_stream(seed, "augmentation")), chosen, Job(seed, 3))
 
 
 def dense(matrix: TiledMatrix) -> torch.Tensor:
@@ -93,7 +93,7 @@ def test_neighbour_averages_as_with_dense_arrays(drop_best, with_image):
     data, _ = tissue(9)
     image = np.random.default_rng(0).normal(size=(81, 5)) if with_image else None
     near = section_knn(data.coordinates, 30, data.pitch)
-    weights = similarity(profiles(data.counts, stream(0, "x")), near, centred=True)
+    weights = similarity(profiles(data.counts, random_stream(0, "x")), near, centred=True)
     if image is not None:
         weights *= np.maximum(similarity(image, near, centred=False), 0)
     averaging = best_neighbours(near, weights, 3, drop_best)
@@ -123,7 +123,7 @@ def test_profiles_keep_the_correlations_of_the_components(genes):
     components = PCA(100, svd_solver="full").fit_transform(counts.toarray())
     pairs = near.tocoo()
     expected = np.corrcoef(components)[pairs.row, pairs.col]
-    found = similarity(profiles(counts, stream(0, "x")), near, centred=True)
+    found = similarity(profiles(counts, random_stream(0, "x")), near, centred=True)
     np.testing.assert_allclose(found, expected, atol=1e-4)
     assert np.ptp(expected) > 0.3
 
@@ -134,7 +134,7 @@ def test_inputs_are_those_of_the_variant(variant):
     released = variant == "released"
     data, _ = tissue(9, signal=4.0)
     chosen = params("graphcvae", variant, use_image=False, n_genes=60)
-    inputs = prepare(data, chosen, stream(0, "x"))
+    inputs = prepare(data, chosen, random_stream(0, "x"))
     own, kind = (2.0, "directed") if released else (1.0, "symmetric")
     averages = sp.csr_matrix(brute_force(data, None, 30, released))
     expected = expression(sp.csr_matrix(own * data.counts + 0.3 * averages), 60)
@@ -154,7 +154,7 @@ def test_spots_keep_to_their_section(monkeypatch):
         batch=np.repeat([0, 1], 81),
     )  # fmt: skip
     chosen = params("graphcvae")
-    inputs = prepare(both, chosen, stream(0, "x"))
+    inputs = prepare(both, chosen, random_stream(0, "x"))
     for graph in (inputs.propagation, inputs.readout):
         assert graph[:81, 81:].nnz == graph[81:, :81].nnz == 0
     averaged = []
@@ -162,7 +162,7 @@ def test_spots_keep_to_their_section(monkeypatch):
         "methods.graphcvae.model.augmented",
         lambda counts, averaging, *rest: averaged.append(averaging) or counts,
     )
-    prepare(both, chosen, stream(0, "x"))
+    prepare(both, chosen, random_stream(0, "x"))
     assert averaged[0][:81, 81:].nnz == averaged[0][81:, :81].nnz == 0
     voted = run("graphcvae", both, Job(0, 2), epochs=1, refine=6).clusters
     plain = run("graphcvae", both, Job(0, 2), epochs=1).clusters
@@ -314,7 +314,7 @@ def test_ten_steps_as_with_dense_arrays(variant):
     weights = list(full.network.parameters())
     optimiser = torch.optim.Adam(weights, lr=2e-3)
     training = Training(Job(0), 10, lambda: np.zeros(1))
-    training.run(adam(list(sparse.network.parameters()), 2e-3), sparse.step, 10)
+    training.run(fused_adam(list(sparse.network.parameters()), 2e-3), sparse.step, 10)
     for row in training.trace:
         optimiser.zero_grad()
         loss = reference_step(full)

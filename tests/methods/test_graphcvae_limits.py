@@ -11,7 +11,7 @@ import scipy.sparse as sp
 from sklearn.metrics import adjusted_rand_score
 
 from methods.contract import Data, Job
-from methods.shared.image import histology_features
+from methods.shared.image.features import histology_features
 from tests.methods.test_image import picture
 from tests.methods.toys import SHORT, run, tissue
 
@@ -104,7 +104,7 @@ def test_an_image_tells_domains_apart_that_expression_mixes():
     seen = dataclasses.replace(data, image=picture(data), scale=0.2)
     from methods.graphcvae.augment import best_neighbours
     from methods.graphcvae.inputs import edge_weights
-    from methods.shared.sections import section_knn
+    from methods.shared.graphs.sections import section_knn
 
     near = section_knn(data.coordinates, 30, data.pitch)
     right = data.coordinates[:, 0] > (data.coordinates[:, 0].max() * 0.2 + 20) / 2 / 0.2

@@ -12,10 +12,9 @@ from sklearn.metrics import adjusted_rand_score
 from methods.contract import Data, Job
 from methods.graphcvae.inputs import expression
 from methods.graphcvae.model import Model, prepare
-from methods.shared.refine import majority_vote
-from methods.shared.sections import section_knn, section_vote
-from methods.shared.seeding import stream
-from methods.shared.train import Training, adam
+from methods.shared.graphs.sections import majority_vote, section_knn, section_vote
+from methods.shared.training.loop import Training, fused_adam
+from methods.shared.training.seeding import random_stream
 from tests.methods.test_graphcvae import build
 from tests.methods.toys import params, run, tissue
 
@@ -54,7 +53,7 @@ def test_order_of_spots_does_not_matter_when_noise_belongs_to_spots(monkeypatch,
         own = torch.from_numpy(order)
         back = torch.argsort(own)
         chosen = params("graphcvae", variant)
-        model = Model(prepare(given, chosen, stream(0, "a")), chosen, Job(0, 3))
+        model = Model(prepare(given, chosen, random_stream(0, "a")), chosen, Job(0, 3))
         for name in ("randn", "rand"):
             drawn = getattr(torch, name)
             monkeypatch.setattr(torch, name, lambda *a, f=drawn, **k: f(*a, **k)[own])
@@ -63,7 +62,7 @@ def test_order_of_spots_does_not_matter_when_noise_belongs_to_spots(monkeypatch,
             lambda n, f=torch.randperm, **k: back[f(n, **k)][own],
         )  # fmt: skip
         training = Training(Job(0), 5, lambda: np.zeros(1))
-        training.run(adam(list(model.network.parameters()), 2e-3), model.step, 5)
+        training.run(fused_adam(list(model.network.parameters()), 2e-3), model.step, 5)
         monkeypatch.undo()
         return model.embedding()
 

@@ -15,10 +15,11 @@ from torch.nn.functional import normalize, softplus
 from methods.contract import Data, Job
 from methods.graphst import model as graphst
 from methods.graphst.model import Model, prepare, propagation
-from methods.shared.graph import adjacency, spatial_knn
-from methods.shared.refine import majority_vote
-from methods.shared.sparse import SparseMatrix
-from methods.shared.train import Training, adam
+from methods.shared.graphs.neighbors import spatial_knn
+from methods.shared.graphs.sections import majority_vote
+from methods.shared.graphs.weights import adjacency
+from methods.shared.nn.sparse import SparseMatrix
+from methods.shared.training.loop import Training, fused_adam
 from tests.methods.toys import params, run, tissue
 
 PATH = np.array([[1], [2], [1]])
@@ -144,7 +145,7 @@ def test_decoder_approaches_least_squares_with_the_encoder_frozen():
     y, x = model.latent().detach(), dense(model.features)
     best = (x - y @ torch.linalg.lstsq(y, x).solution).square().mean().item()
     training = Training(Job(0), 1500, lambda: np.zeros(1))
-    training.run(adam([model.network.decoder], 0.02), model.step, 1500)
+    training.run(fused_adam([model.network.decoder], 0.02), model.step, 1500)
     assert training.trace[-1]["reconstruction"] / 10 == pytest.approx(best, rel=1e-2)
 
 
@@ -170,7 +171,7 @@ def test_twenty_steps_as_with_dense_arrays():
     weights = list(full.network.parameters())
     optimiser = torch.optim.Adam(weights, lr=1e-3)
     training = Training(Job(0), 20, lambda: np.zeros(1))
-    training.run(adam(list(sparse.network.parameters()), 1e-3), sparse.step, 20)
+    training.run(fused_adam(list(sparse.network.parameters()), 1e-3), sparse.step, 20)
     for row in training.trace:
         order = torch.randperm(64, generator=full.shuffles)
         optimiser.zero_grad()

@@ -8,11 +8,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from skimage.color import rgb_from_hed
 
-from methods.shared import image as histology
-from methods.shared.image import as_rgb, histology_features, nuclear_density, reduced
-from methods.shared.scores import leading_scores
-from methods.shared.surroundings import components
-from methods.shared.texture import (
+from methods.shared.expression.pca import dense_components
+from methods.shared.image import features as histology
+from methods.shared.image.features import as_rgb, histology_features, nuclear_density, reduced
+from methods.shared.image.spots import image_feature_components
+from methods.shared.image.texture import (
     REACH,
     binary_patterns,
     cooccurrence,
@@ -119,7 +119,7 @@ def test_features_separate_textures_and_are_finite():
     right = data.coordinates[:, 0] > data.coordinates[:, 0].mean()
     nuclei = found.features[:, 30 + 14]
     assert nuclei[right & (nuclei > 0)].mean() > 5 * max(nuclei[~right].mean(), 1e-3)
-    scores = components(found.features, 50)
+    scores = image_feature_components(found.features, 50)
     unit = scores / np.linalg.norm(scores, axis=1, keepdims=True)
     far = np.abs(data.coordinates[:, 0] - np.median(data.coordinates[:, 0])) > 300
     alike = unit[far & right] @ unit[far & right].T
@@ -204,7 +204,7 @@ def test_spots_outside_the_image_have_no_features():
     assert 0 < (~found.inside).sum() < 32
     assert np.isnan(found.features[~found.inside]).all()
     assert np.isfinite(found.features[found.inside]).all()
-    scores = components(found.features, 50)
+    scores = image_feature_components(found.features, 50)
     assert (scores[~found.inside] == 0).all()
     assert np.isfinite(scores).all()
 
@@ -214,7 +214,7 @@ def test_a_blank_image_says_nothing():
     blank = np.full((200, 200, 3), 255, dtype=np.uint8)
     found = histology_features(blank, data.coordinates, 0.2, 100.0)
     assert np.isfinite(found.features).all()
-    np.testing.assert_allclose(components(found.features, 50), 0, atol=1e-9)
+    np.testing.assert_allclose(image_feature_components(found.features, 50), 0, atol=1e-9)
     assert np.isfinite(nuclear_density(blank))
 
 
@@ -224,19 +224,19 @@ def test_duplicate_and_single_positions():
     found = histology_features(picture(data), places, 0.2, 100.0).features
     np.testing.assert_array_equal(found[0], found[5])
     one = histology_features(picture(data), places[:1], 0.2, 100.0)
-    assert components(one.features, 50).shape == (1, 1)
+    assert image_feature_components(one.features, 50).shape == (1, 1)
 
 
 def test_components_are_centred_and_ordered():
     rng = np.random.default_rng(0)
     rows = rng.normal(size=(40, 4)) @ rng.normal(size=(4, 90))
-    scores = components(np.column_stack([rows, np.ones(40)]), 50)
+    scores = image_feature_components(np.column_stack([rows, np.ones(40)]), 50)
     assert scores.shape == (40, 4)
     np.testing.assert_allclose(scores.mean(axis=0), 0, atol=1e-9)
     assert (np.diff(scores.var(axis=0)) <= 0).all()
     with pytest.raises(ValueError, match="no row is finite"):
-        components(np.full((3, 2), np.nan), 2)
-    assert leading_scores(np.ones((5, 3)), 2).shape == (5, 1)
+        image_feature_components(np.full((3, 2), np.nan), 2)
+    assert dense_components(np.ones((5, 3)), 2).shape == (5, 1)
 
 
 def test_small_tiles_keep_memory_small(monkeypatch):

@@ -10,11 +10,12 @@ from scipy.spatial.distance import cdist
 
 from methods.contract import Data, InvalidOutput, Job
 from methods.diffusion import model as diffusion
+from methods.diffusion.column_file import ColumnFile
 from methods.diffusion.kernel import alpha_decay
 from methods.imputed import write_imputed
-from methods.shared import row_blocks
-from methods.shared.pca import standard_components
-from methods.shared.row_blocks import ColumnFile, RowBlocks
+from methods.shared.expression import row_blocks
+from methods.shared.expression.pca import standard_components
+from methods.shared.expression.row_blocks import RowBlocks
 from tests.methods.toys import NAMES, SHORT, card, cells, run
 
 IMPUTERS = [name for name in NAMES if "imputation" in card(name)["tasks"]]

@@ -7,8 +7,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from methods.shared.losses import gram_mse
-from methods.shared.sparse import SparseMatrix
+from methods.shared.losses.gram import gram_mse
+from methods.shared.nn.sparse import SparseMatrix
 from tests.methods.toys import leaves, same_gradients
 
 

@@ -26,10 +26,10 @@ from methods.multist.losses import (
 )
 from methods.multist.model import Model
 from methods.multist.network import Network, SpotNorm
-from methods.shared.graph import normalise
-from methods.shared.losses import sharpened, student_assignments
-from methods.shared.pca import principal_components
-from methods.shared.train import Training
+from methods.shared.expression.pca import principal_components
+from methods.shared.graphs.weights import normalized_adjacency
+from methods.shared.losses.self_training import sharpened_target, student_assignments
+from methods.shared.training.loop import Training
 from tests.methods.toys import leaves, params, same_gradients, tissue
 
 
@@ -62,7 +62,7 @@ def test_twelve_neighbours_are_two_shells():
     shells = np.repeat([1, np.sqrt(3)], 6)
     np.testing.assert_allclose(np.sort(distance), shells, atol=1e-9)
     assert (graph.diagonal() == 1).all()
-    scaled = normalise(graph).toarray().astype(float)
+    scaled = normalized_adjacency(graph).toarray().astype(float)
     np.testing.assert_allclose(scaled, scaled.T, atol=1e-7)
     assert np.abs(np.linalg.eigvalsh(scaled)).max() == pytest.approx(1, abs=1e-6)
     assert 12 <= graph.nnz / 225 - 1 < 14
@@ -132,11 +132,11 @@ def test_soft_assignments_and_their_target():
     z, centres = torch.randn(200, 32), torch.randn(10, 32)
     q = student_assignments(z, centres)
     torch.testing.assert_close(q.sum(dim=1), torch.ones(200))
-    p = sharpened(q)
+    p = sharpened_target(q)
     entropy = [-(x * x.log()).sum(dim=1).mean() for x in (p, q)]
     assert entropy[0] <= entropy[1]
     even = torch.full((20, 10), 0.1)
-    torch.testing.assert_close(sharpened(even), even)
+    torch.testing.assert_close(sharpened_target(even), even)
 
 
 def test_contrast_of_identical_orthonormal_views():
@@ -192,7 +192,7 @@ def test_encoder_and_decoder_as_with_dense_arrays():
         for norm in net.norms:
             norm.running_mean.normal_()
             norm.running_var.uniform_(0.5, 2)
-    graph = torch.tensor(normalise(looped_graph(tissue(7)[0], 12)).toarray())
+    graph = torch.tensor(normalized_adjacency(looped_graph(tissue(7)[0], 12)).toarray())
 
     def block(x, layer, norm):
         x = x @ layer.weight + layer.bias - norm.running_mean

@@ -16,8 +16,8 @@ from methods.multist.inputs import image_tokens
 from methods.multist.model import Model
 from methods.multist.network import keep_all
 from methods.multist.surroundings import surroundings
-from methods.shared.image import histology_features
-from methods.shared.surroundings import components
+from methods.shared.image.features import histology_features
+from methods.shared.image.spots import image_feature_components
 from tests.methods import toys
 from tests.methods.test_image import picture
 from tests.methods.watch import Largest
@@ -226,7 +226,7 @@ def test_features_of_the_user_take_the_place_of_the_image():
     given = dataclasses.replace(data, image=None, scale=None, image_features=found)
     tokens, notes = image_tokens(given, True, np.random.default_rng(0))
     assert notes == {"image": "features given", "spots_outside_image": 1}
-    np.testing.assert_array_equal(tokens, components(found, 50))
+    np.testing.assert_array_equal(tokens, image_feature_components(found, 50))
     assert not tokens[3].any()
     result = toys.run("multist", given, Job(0, 3), **SHORT)
     assert result.notes["image"] == "features given"

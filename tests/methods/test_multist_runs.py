@@ -12,8 +12,8 @@ from sklearn.metrics import adjusted_rand_score
 from methods.contract import Data, Job
 from methods.multist.inputs import looped_graph
 from methods.multist.propagation import anchors, heat, propagated, spread
-from methods.shared.kmeans import kmeans
-from methods.shared.sections import section_knn
+from methods.shared.clustering.kmeans import kmeans
+from methods.shared.graphs.sections import section_knn
 from tests.methods.test_image import picture
 from tests.methods.test_state import go_on_from_everywhere
 from tests.methods.toys import params, run, tissue

@@ -11,8 +11,8 @@ from methods.contract import Data
 from methods.multist.adversary import Adversary, kernel_distance
 from methods.multist.inputs import looped_graph
 from methods.multist.model import Model
-from methods.shared.graph import normalise
-from methods.shared.losses import sharpened, student_assignments
+from methods.shared.graphs.weights import normalized_adjacency
+from methods.shared.losses.self_training import sharpened_target, student_assignments
 from tests.methods.test_multist import build, drawn
 from tests.methods.toys import tissue
 
@@ -22,7 +22,7 @@ class Dense:
 
     def __init__(self, model: Model, data: Data) -> None:
         self.model, self.net = model, model.network
-        self.graph = torch.tensor(normalise(looped_graph(data, 12)).toarray())
+        self.graph = torch.tensor(normalized_adjacency(looped_graph(data, 12)).toarray())
 
     def encode(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Return the mean and the latent."""
@@ -95,7 +95,7 @@ def test_self_training_is_that_of_the_equations(variant):
     model.pretrain_step(0)  # running statistics, which the target is computed with
     model.place_centres()
     centres = model.network.centres
-    target = sharpened(student_assignments(model.latent(), centres.detach()))
+    target = sharpened_target(student_assignments(model.latent(), centres.detach()))
     z, expected, _ = reference.common(model.x)
     noise = model.adversary.generator(torch.randn(model.x.shape, generator=twin(model.noise)))
     generated = reference.encode(noise)[1]

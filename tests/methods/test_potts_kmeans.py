@@ -16,7 +16,8 @@ from sklearn.metrics import adjusted_rand_score
 from methods.contract import Data, Job
 from methods.potts_kmeans.field import energy, settle
 from methods.potts_kmeans.model import estimate, smooth
-from methods.shared.graph import adjacency, spatial_knn, symmetrise
+from methods.shared.graphs.neighbors import spatial_knn
+from methods.shared.graphs.weights import adjacency, symmetrized
 from tests.methods.toys import run, tissue
 
 PATH = sp.csr_matrix([[0, 1, 0], [1, 0, 1], [0, 1, 0]], dtype=float)
@@ -93,7 +94,7 @@ def test_centres_are_the_likeliest_and_their_cost_the_likelihood():
 def test_the_energy_never_rises(seed, beta, k):
     rng = np.random.default_rng(seed)
     features, labels = rng.normal(size=(64, 3)), rng.integers(k, size=64)
-    graph = symmetrise(adjacency(spatial_knn(rng.random((64, 2)), 6)))
+    graph = symmetrized(adjacency(spatial_knn(rng.random((64, 2)), 6)))
     _, energies = smooth(features, graph, labels, beta, 50)
     assert (np.diff(energies) <= 1e-9 * np.abs(energies[0])).all()
     assert len(energies) < 51
@@ -101,7 +102,7 @@ def test_the_energy_never_rises(seed, beta, k):
 
 def test_a_stable_partition_stays():
     data, _ = tissue()
-    graph = symmetrise(adjacency(spatial_knn(data.coordinates, 6)))
+    graph = symmetrized(adjacency(spatial_knn(data.coordinates, 6)))
     features = np.random.default_rng(0).normal(size=(144, 5))
     labels, energies = smooth(features, graph, np.arange(144) % 4, 1.0, 50)
     again, after = smooth(features, graph, labels, 1.0, 50)
@@ -117,7 +118,7 @@ def test_the_order_of_spots_plays_no_part():
         rng.permutation(80),
     )
     places = rng.random((80, 2))
-    graphs = [symmetrise(adjacency(spatial_knn(p, 6))) for p in (places, places[order])]
+    graphs = [symmetrized(adjacency(spatial_knn(p, 6))) for p in (places, places[order])]
     first, _ = smooth(features, graphs[0], labels, 0.7, 50)
     second, _ = smooth(features[order], graphs[1], labels[order], 0.7, 50)
     np.testing.assert_array_equal(first[order], second)

@@ -8,9 +8,15 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 
-from methods.shared import hvg
-from methods.shared.pca import principal_components, standard_components
-from methods.shared.preprocess import log1p, moments, scale_to_total, unit_deviation, zscore
+from methods.shared.expression import hvg
+from methods.shared.expression.counts import (
+    gene_moments,
+    log1p,
+    scale_to_total,
+    unit_variance,
+    zscores,
+)
+from methods.shared.expression.pca import principal_components, standard_components
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +48,7 @@ def test_seurat_genes_as_in_scanpy(counts, scanpy, n_genes):
     adata = to_anndata(scanpy, log1p(scaled))
     adata.uns["log1p"] = {"base": None}
     scanpy.pp.highly_variable_genes(adata, n_top_genes=n_genes)
-    chosen = hvg.seurat(scaled, n_genes)
+    chosen = hvg.seurat_genes(scaled, n_genes)
     if n_genes < counts.shape[1]:
         np.testing.assert_array_equal(chosen, np.flatnonzero(adata.var["highly_variable"]))
     else:
@@ -54,7 +60,7 @@ def test_seurat_v3_genes_as_in_scanpy(counts, scanpy, n_genes):
     adata = to_anndata(scanpy, counts)
     scanpy.pp.highly_variable_genes(adata, n_top_genes=n_genes, flavor="seurat_v3")
     score = adata.var["variances_norm"].to_numpy()
-    chosen = hvg.seurat_v3(counts, n_genes)
+    chosen = hvg.seurat_v3_genes(counts, n_genes)
     theirs = np.flatnonzero(adata.var["highly_variable"])
     # Genes of equal mean and variance tie, and scanpy's sort does not keep their order: the
     # scores must be the same, and so the genes wherever a score stands for one gene.
@@ -85,7 +91,7 @@ def test_zscore_is_sparse_plus_offset_exactly(counts, clip):
     expected = (dense - dense.mean(axis=0)) / np.where(deviation > 0, deviation, 1)
     if clip is not None:
         expected = np.clip(expected, -clip, clip)
-    scaled = zscore(logged, clip)
+    scaled = zscores(logged, clip)
     np.testing.assert_allclose(scaled.sparse.toarray() + scaled.offset, expected, atol=2e-6)
     assert scaled.sparse.nnz == logged.nnz
 
@@ -93,12 +99,12 @@ def test_zscore_is_sparse_plus_offset_exactly(counts, clip):
 def test_unit_deviation_as_in_scanpy(counts, scanpy):
     adata = to_anndata(scanpy, log1p(counts))
     scanpy.pp.scale(adata, zero_center=False, max_value=3.0)
-    ours = unit_deviation(log1p(counts), 3.0).toarray()
+    ours = unit_variance(log1p(counts), 3.0).toarray()
     np.testing.assert_allclose(ours, adata.X.toarray(), rtol=1e-5)
 
 
 def test_moments(counts):
-    mean, variance = moments(counts)
+    mean, variance = gene_moments(counts)
     dense = counts.toarray().astype(float)
     np.testing.assert_allclose(mean, dense.mean(axis=0))
     np.testing.assert_allclose(variance, dense.var(axis=0, ddof=1), atol=1e-12)
@@ -106,13 +112,13 @@ def test_moments(counts):
 
 def test_components_are_those_of_the_dense_matrix(counts, monkeypatch):
     """Blocked = dense; the constant row added by standardisation plays no part."""
-    scaled = zscore(log1p(counts), 10.0)
+    scaled = zscores(log1p(counts), 10.0)
     dense = scaled.sparse.toarray().astype(float)
     dense -= dense.mean(axis=0)
     u, s, _ = np.linalg.svd(dense, full_matrices=False)
     whole = principal_components(scaled.sparse, 6)
     np.testing.assert_allclose(np.abs(whole), np.abs(u * s)[:, :6], rtol=1e-5, atol=1e-6)
-    monkeypatch.setattr("methods.shared.pca.BLOCK_BYTES", 8 * counts.shape[1] * 7)
+    monkeypatch.setattr("methods.shared.expression.pca.BLOCK_BYTES", 8 * counts.shape[1] * 7)
     np.testing.assert_allclose(principal_components(scaled.sparse, 6), whole, atol=1e-8)
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from methods.shared import product as module
-from methods.shared.product import gapless, multiply, product
+from methods.shared.nn import matmul as module
+from methods.shared.nn.matmul import gapless, multiply, product
 
 
 def pair(n: int = 150, m: int = 90, d: int = 110) -> tuple[torch.Tensor, torch.Tensor]:

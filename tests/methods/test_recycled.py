@@ -9,8 +9,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from methods.shared import recycled
-from methods.shared.recycled import ALIGNED, LARGE, empty
+from methods.shared.nn import recycled
+from methods.shared.nn.recycled import ALIGNED, LARGE, empty
 
 LIKE = torch.zeros(1)
 ROWS, WIDTH = 1100, LARGE // 4 // 1000

@@ -23,7 +23,7 @@ from methods.scgnn.convergence import stops
 from methods.scgnn.graph_autoencoder import GraphAutoencoder
 from methods.scgnn.model import Model, spread
 from methods.scgnn.preprocess import Inputs, prepare, variable_genes
-from methods.shared.seeding import stream, torch_stream
+from methods.shared.training.seeding import random_stream, torch_stream
 from tests.blind.masked import masked_files, sparse_cells
 from tests.methods.toys import cells, params, run
 
@@ -34,7 +34,7 @@ VARIANTS = ["described", "released"]
 def inputs(data: Data, variant: str = "described", **changes) -> Inputs:
     p = params("scgnn", variant, **changes)
     return prepare(data.counts, p.n_genes, p.ltmg, p.ltmg_fit, p.ltmg_cut, p.log_twice,
-                   stream(0, "states"))  # fmt: skip
+                   random_stream(0, "states"))  # fmt: skip
 
 
 def built(variant: str = "described", clusters: int | None = 3, **changes) -> Model:
@@ -152,7 +152,9 @@ def test_graph_autoencoders_get_the_graph_of_the_variant(variant, monkeypatch):
 
     monkeypatch.setattr("methods.scgnn.model.GraphAutoencoder", Watched)
     model = built(variant, hold_out=0.0)
-    unpruned = cell_graph(model.output.latent.numpy(), 10, "none", True, stream(0, "f")).network
+    unpruned = cell_graph(
+        model.output.latent.numpy(), 10, "none", True, random_stream(0, "f")
+    ).network
     dropped = unpruned - unpruned.multiply(model.graph.communities)
     assert dropped.nnz > 0
     assert (seen[0].multiply(dropped).nnz == 0) is (variant == "described")

@@ -20,9 +20,9 @@ from methods.scgnn.blocks import (
 from methods.scgnn.compact import LEAST_CELLS, compact
 from methods.scgnn.impute import cell_weights
 from methods.scgnn.ltmg import ltmg_states
-from methods.shared.preprocess import log1p
-from methods.shared.seeding import torch_stream
-from methods.shared.train import adam
+from methods.shared.expression.counts import log1p
+from methods.shared.training.loop import fused_adam
+from methods.shared.training.seeding import torch_stream
 from tests.methods.toys import cells
 
 
@@ -163,7 +163,7 @@ def test_a_reduced_network_trains_like_the_whole(seen):
     assert small.layers[0].shape[0] <= 256
     assert small.layers[0].shape[1] == (48 if seen else 0)
     for net in (whole, small):
-        optimiser = adam(list(net.parameters()), 1e-3)
+        optimiser = fused_adam(list(net.parameters()), 1e-3)
         for _ in range(20):
             optimiser.zero_grad()
             net.loss(blocks).backward()

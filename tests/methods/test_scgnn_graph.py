@@ -14,6 +14,7 @@ from sklearn.ensemble import IsolationForest
 from sklearn.metrics import adjusted_rand_score
 from torch.nn.functional import binary_cross_entropy_with_logits
 
+from methods.scgnn import losses
 from methods.scgnn.cells import cell_graph, kept_by_distance, last_listed
 from methods.scgnn.convergence import graph_change
 from methods.scgnn.forest import expected_path, isolated, mean_paths
@@ -25,17 +26,18 @@ from methods.scgnn.graph_autoencoder import (
     with_loops,
     without_some_edges,
 )
+from methods.scgnn.losses import InnerProductDecoder
 from methods.scgnn.partition import (
     clusters_from_communities,
     louvain_communities,
     merge_small,
     partition,
 )
-from methods.shared import inner_product
-from methods.shared.graph import feature_knn, normalise
-from methods.shared.inner_product import InnerProductDecoder, softplus_pairs
-from methods.shared.seeding import stream, torch_stream
-from methods.shared.train import adam
+from methods.shared.graphs.neighbors import feature_knn
+from methods.shared.graphs.weights import normalized_adjacency
+from methods.shared.losses.graph import softplus_pairs
+from methods.shared.training.loop import fused_adam
+from methods.shared.training.seeding import random_stream, torch_stream
 
 LINE = np.append(np.arange(12.0), 30.0)[:, None]
 
@@ -46,12 +48,12 @@ def latent(n: int = 60, d: int = 6, seed: int = 0) -> np.ndarray:
 
 def graph(n: int = 60, seed: int = 0, **changes) -> sp.csr_matrix:
     settings = {"n_neighbors": 5, "prune": "statistic", "everywhere": True, **changes}
-    return cell_graph(latent(n, seed=seed), rng=stream(0, "forest"), **settings).network
+    return cell_graph(latent(n, seed=seed), rng=random_stream(0, "forest"), **settings).network
 
 
 def draws(seed: int = 0) -> Draws:
     torches = [torch_stream(seed, name) for name in ("weights", "noise", "pairs")]
-    return Draws(*torches, stream(seed, "edges"))
+    return Draws(*torches, random_stream(seed, "edges"))
 
 
 def dense_loss(adjacency: np.ndarray, z: torch.Tensor) -> torch.Tensor:
@@ -79,7 +81,7 @@ def test_no_cell_neighbours_itself_even_among_duplicates():
     """scGNN 9: duplicates, symmetry, zero diagonal."""
     features = latent()
     features[10:40] = features[10]
-    built = cell_graph(features, 5, "statistic", True, stream(0, "f")).network
+    built = cell_graph(features, 5, "statistic", True, random_stream(0, "f")).network
     assert not built.diagonal().any()
     assert abs(built - built.T).nnz == 0
     assert set(np.unique(built.data)) == {1.0}
@@ -100,9 +102,9 @@ def test_dropped_edges_reach_the_networks_only_as_released(prune):
     """scGNN 10."""
     features = latent()
     settings = (5, prune)
-    described = cell_graph(features, *settings, True, stream(0, "f"))
-    released = cell_graph(features, *settings, False, stream(0, "f"))
-    unpruned = cell_graph(features, 5, "none", True, stream(0, "f")).network
+    described = cell_graph(features, *settings, True, random_stream(0, "f"))
+    released = cell_graph(features, *settings, False, random_stream(0, "f"))
+    unpruned = cell_graph(features, 5, "none", True, random_stream(0, "f")).network
     dropped = unpruned - described.network
     assert dropped.nnz > 0
     assert (dropped.data == 1).all()
@@ -123,7 +125,7 @@ def test_the_larger_index_decides_mutual_edges_as_released():
 def test_change_equals_its_dense_form():
     """scGNN 11: blend of first graph and present one, both rounds."""
     first, one, two = (graph(seed=s) for s in range(3))
-    reference = normalise(first).toarray().astype(float)
+    reference = normalized_adjacency(first).toarray().astype(float)
 
     def share(a):
         dense = a.toarray().astype(float)
@@ -168,8 +170,8 @@ def test_softplus_survives_large_products():
 @pytest.mark.parametrize("rows", [7, 60])
 def test_blocked_loss_is_the_dense_one(rows, monkeypatch):
     """scGNN 12: value and gradient against cross-entropy with logits, some rows at a time."""
-    whole = inner_product.softplus_pairs
-    monkeypatch.setattr(inner_product, "softplus_pairs", lambda a, b: whole(a, b, block=rows))
+    whole = losses.softplus_pairs
+    monkeypatch.setattr(losses, "softplus_pairs", lambda a, b: whole(a, b, block=rows))
     adjacency = graph()
     z = torch.randn(60, 16, dtype=torch.float64, generator=torch_stream(0, "z"))
     z.requires_grad_()
@@ -204,7 +206,7 @@ def test_propagation_of_isolated_cells():
     """scGNN 12: their row is the unit vector."""
     lonely = np.zeros((4, 4), dtype=np.float32)
     lonely[0, 1] = lonely[1, 0] = 1
-    rows = normalise(with_loops(sp.csr_matrix(lonely))).toarray()
+    rows = normalized_adjacency(with_loops(sp.csr_matrix(lonely))).toarray()
     np.testing.assert_allclose(rows, [[0.5, 0.5, 0, 0], [0.5, 0.5, 0, 0], [0, 0, 1, 0],
                                       [0, 0, 0, 1]], atol=1e-7)  # fmt: skip
 
@@ -217,7 +219,7 @@ def test_two_cliques_are_told_apart(variational):
     network = GraphAutoencoder(
         adjacency, binarised(latent(30, 40)), variational, 100, draws(), "cpu"
     )
-    optimiser = adam(list(network.parameters()), 0.01)
+    optimiser = fused_adam(list(network.parameters()), 0.01)
     for epoch in range(200):
         optimiser.zero_grad()
         torch.stack(list(network.step(epoch).values())).sum().backward()
@@ -236,11 +238,11 @@ def test_divergence_is_that_of_normals_over_cells_twice():
 def test_held_out_edges_are_gone():
     """scGNN section 3.3: a share of the undirected edges, still symmetric."""
     adjacency = graph()
-    left = without_some_edges(adjacency, 0.15, stream(0, "edges"))
+    left = without_some_edges(adjacency, 0.15, random_stream(0, "edges"))
     assert abs(left - left.T).nnz == 0
     assert left.nnz == adjacency.nnz - 2 * int(0.15 * adjacency.nnz / 2)
     assert (adjacency - left).min() == 0
-    assert abs(without_some_edges(adjacency, 0.0, stream(0, "edges")) - adjacency).nnz == 0
+    assert abs(without_some_edges(adjacency, 0.0, random_stream(0, "edges")) - adjacency).nnz == 0
 
 
 @pytest.mark.parametrize(
@@ -257,9 +259,9 @@ def test_louvain_counts_communities():
     clique = sp.csr_matrix(np.ones((8, 8), dtype=np.float32) - np.eye(8, dtype=np.float32))
     assert louvain_communities(sp.csr_matrix(sp.block_diag([clique] * 5)), 0) == 5
     labels = partition(sp.csr_matrix(sp.block_diag([clique] * 5)), np.repeat(np.eye(5), 8, axis=0),
-                       None, stream(0, "k"), False)  # fmt: skip
+                       None, random_stream(0, "k"), False)  # fmt: skip
     assert len(np.unique(labels)) == 4
-    assert len(np.unique(partition(clique, latent(8), 3, stream(0, "k"), False))) == 3
+    assert len(np.unique(partition(clique, latent(8), 3, random_stream(0, "k"), False))) == 3
 
 
 def test_small_clusters_are_merged():
@@ -279,7 +281,7 @@ def test_forest_isolates_like_scikit_learn():
     """Mean path lengths against an IsolationForest on the same points."""
     points = latent(4 * 11, 20).reshape(4, 11, 20).astype(float)
     points[:, 10] += 4
-    ours = mean_paths(points, stream(0, "forest"))
+    ours = mean_paths(points, random_stream(0, "forest"))
     for cell in range(4):
         forest = IsolationForest(n_estimators=300, random_state=0).fit(points[cell])
         score = -forest.score_samples(points[cell])
@@ -290,7 +292,7 @@ def test_forest_marks_outliers_and_bears_constant_features():
     features = np.zeros((12, 8))
     features[:, 0] = np.append(np.arange(11) * 0.1, 50.0)
     neighbours = np.array([[j for j in range(12) if j != i] for i in range(12)])
-    far = isolated(features, neighbours, stream(0, "forest"))
+    far = isolated(features, neighbours, random_stream(0, "forest"))
     assert far[:11, 10].all()
     assert far[:11, :10].mean() < 0.5
-    assert not isolated(np.ones((12, 3)), neighbours, stream(0, "forest")).any()
+    assert not isolated(np.ones((12, 3)), neighbours, random_stream(0, "forest")).any()

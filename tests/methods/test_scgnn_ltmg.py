@@ -22,7 +22,7 @@ from methods.scgnn.mixture import (
     start,
     step,
 )
-from methods.shared.preprocess import log1p
+from methods.shared.expression.counts import log1p
 from tests.conftest import MIRROR, needs_mirror
 
 GOOLAM = Path(__file__).with_name("goolam_ltmg.csv")

@@ -14,10 +14,9 @@ from methods.contract import Data, Job
 from methods.scrcl.heads import central_start, cosine_kmeans
 from methods.scrcl.inputs import Inputs, gene_neighbours, gene_propagation
 from methods.scrcl.model import Model, prepare
-from methods.shared.dropout import activate, draw_mask, dropped_product
-from methods.shared.refine import majority_vote
-from methods.shared.sparse import csr_tensor
-from methods.shared.tiled import TiledMatrix
+from methods.shared.graphs.sections import majority_vote
+from methods.shared.nn.dropout import activate, draw_mask, dropped_product
+from methods.shared.nn.sparse import TiledMatrix, csr_tensor
 from tests.methods.toys import cells, params, run, tissue
 
 SMALL = {"width": 40, "epochs": 15}

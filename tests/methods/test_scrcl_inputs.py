@@ -14,10 +14,10 @@ from torch_geometric.nn import GCNConv
 from methods.contract import Data
 from methods.scrcl import inputs
 from methods.scrcl.inputs import cells_of, gene_neighbours, gene_propagation, spots_of
-from methods.shared import cosine
-from methods.shared.cosine import cosine_knn
-from methods.shared.graph import normalise
-from methods.shared.refine import majority_vote
+from methods.shared.graphs import neighbors
+from methods.shared.graphs.neighbors import cosine_knn
+from methods.shared.graphs.sections import majority_vote
+from methods.shared.graphs.weights import normalized_adjacency
 from tests.methods.toys import cells, tissue
 
 
@@ -31,7 +31,7 @@ def scanpy_cells(data: Data, n_genes: int) -> AnnData:
 
 def test_cell_graph_is_the_union_of_cosine_lists(monkeypatch):
     """ScRCL 9.4: 14 others by cosine in log expression; symmetric, no loops; blocks agree."""
-    monkeypatch.setattr(cosine, "ROWS", 37)
+    monkeypatch.setattr(neighbors, "COSINE_ROWS", 37)
     data, _ = cells(150)
     features, graph = cells_of(data, 30, 15, "counts")
     adata = scanpy_cells(data, 30)
@@ -150,7 +150,7 @@ def test_cell_propagation_is_that_of_the_layer_library():
     edges = torch.tensor(np.stack(graph.nonzero()))
     layer = GCNConv(4, 4, bias=False)
     layer.lin.weight.data = torch.eye(4)
-    found = normalise(graph + sp.eye_array(60, format="csr"))
+    found = normalized_adjacency(graph + sp.eye_array(60, format="csr"))
     torch.testing.assert_close(torch.tensor(found.toarray()) @ x, layer(x, edges).detach())
 
 

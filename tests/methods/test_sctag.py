@@ -10,8 +10,8 @@ from sklearn.metrics import adjusted_rand_score, pairwise_distances
 
 from methods.contract import Job
 from methods.sctag.model import Model, loss_over_no_edges, prepare, zinb_target
-from methods.shared.preprocess import log1p, scale_to_total
-from methods.shared.zinb import zinb_heads
+from methods.shared.expression.counts import log1p, scale_to_total
+from methods.shared.losses.zinb import zinb_heads
 from tests.methods.toys import cells, params, run
 
 QUICK = {"epochs": 20, "cluster_epochs": 17}

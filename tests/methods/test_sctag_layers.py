@@ -8,14 +8,15 @@ import scipy.sparse as sp
 import torch
 from torch_geometric.nn import TAGConv
 
-from methods.shared.graph import adjacency, average, feature_knn
-from methods.shared.layers import Features, TagConv
-from methods.shared.sparse import SparseMatrix
+from methods.sctag.layers import Features, TagConv
+from methods.shared.graphs.neighbors import feature_knn
+from methods.shared.graphs.weights import adjacency, row_normalized
+from methods.shared.nn.sparse import SparseMatrix
 
 
 def setting(repeat: bool):
     rng = np.random.default_rng(0)
-    graph = average(adjacency(feature_knn(rng.normal(size=(20, 3)), 4)[0], itself=True))
+    graph = row_normalized(adjacency(feature_knn(rng.normal(size=(20, 3)), 4)[0], itself=True))
     layer = TagConv(6, 5, 3, repeat, torch.Generator().manual_seed(0)).double()
     layer.bias.data.normal_(generator=torch.Generator().manual_seed(1))
     x = torch.tensor(rng.normal(size=(20, 6)))
@@ -81,4 +82,4 @@ def test_sctag_graph_rows_sum_to_k_with_unit_diagonal(copies):
     graph = adjacency(feature_knn(points, 14)[0], itself=True)
     assert set(np.asarray(graph.sum(axis=1)).ravel()) == {15.0}
     assert (graph.diagonal() == 1).all()
-    np.testing.assert_allclose(average(graph) @ np.ones(len(points)), 1, rtol=1e-6)
+    np.testing.assert_allclose(row_normalized(graph) @ np.ones(len(points)), 1, rtol=1e-6)

@@ -8,13 +8,8 @@ import torch
 from scipy.stats import entropy
 from sklearn.metrics import pairwise_distances
 
-from methods.shared.losses import (
-    GraphLoss,
-    mean_kl,
-    mean_square_sigmoid,
-    sharpened,
-    student_assignments,
-)
+from methods.sctag.losses import GraphLoss, mean_square_sigmoid
+from methods.shared.losses.self_training import mean_kl, sharpened_target, student_assignments
 from tests.methods.toys import leaves, same_gradients
 
 
@@ -84,9 +79,9 @@ def test_assignments_by_distances_and_under_rigid_motion():
 def test_target_keeps_one_hot_and_sharpens():
     """scTAG 6: one-hot is a fixed point; with equal masses entropy does not grow."""
     hot = torch.eye(3, dtype=torch.float64).repeat(4, 1)
-    torch.testing.assert_close(sharpened(hot), hot)
+    torch.testing.assert_close(sharpened_target(hot), hot)
     q = torch.tensor([[0.7, 0.2, 0.1], [0.1, 0.7, 0.2], [0.2, 0.1, 0.7]], dtype=torch.float64)
-    p = sharpened(q)
+    p = sharpened_target(q)
     torch.testing.assert_close(p.sum(dim=1), torch.ones(3, dtype=torch.float64))
     assert (entropy(p.numpy(), axis=1) <= entropy(q.numpy(), axis=1)).all()
     assert mean_kl(p, q).item() == pytest.approx(entropy(p, q, axis=1).mean())

@@ -12,7 +12,7 @@ from scipy.special import gammaln
 from scipy.stats import nbinom, poisson
 from torch.nn.functional import softplus
 
-from methods.shared.zinb import ZinbTarget, zinb_block, zinb_heads
+from methods.shared.losses.zinb import ZinbTarget, zinb_block, zinb_heads
 
 EPS = 1e-10
 

@@ -10,10 +10,10 @@ from sklearn.metrics import adjusted_rand_score
 from sklearn.mixture import GaussianMixture
 
 from methods.contract import Job
-from methods.shared.graph import spatial_knn
-from methods.shared.kmeans import kmeans
-from methods.shared.pca import standard_components
-from methods.shared.seeding import stream
+from methods.shared.clustering.kmeans import kmeans
+from methods.shared.expression.pca import standard_components
+from methods.shared.graphs.neighbors import spatial_knn
+from methods.shared.training.seeding import random_stream
 from tests.methods.toys import params, run, tissue
 
 NAMES = ["smoothed_pca_kmeans", "smoothed_pca_gmm"]
@@ -44,7 +44,7 @@ def test_the_default_stays_as_it_is():
     smoothed = np.asarray(sum(components[column] for column in around.T) / around.shape[1])
     found = run("smoothed_pca_kmeans", data, Job(4, 3))
     assert found.embedding.tobytes() == smoothed.astype(np.float32).tobytes()
-    expected = kmeans(smoothed, 3, stream(4, "head"), 20)
+    expected = kmeans(smoothed, 3, random_stream(4, "head"), 20)
     assert found.clusters.tobytes() == expected.tobytes()
 
 

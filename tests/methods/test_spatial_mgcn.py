@@ -13,8 +13,8 @@ from sklearn.metrics import adjusted_rand_score
 from torch.nn.functional import softplus
 
 from methods.contract import Data, Job
-from methods.shared.refine import majority_vote
-from methods.shared.zinb import EPS, LOG_MU_RANGE, THETA_RANGE, ZinbTarget, zinb_heads
+from methods.shared.graphs.sections import majority_vote
+from methods.shared.losses.zinb import EPS, LOG_MU_RANGE, THETA_RANGE, ZinbTarget, zinb_heads
 from methods.spatial_mgcn.model import Inputs, Model, prepare
 from methods.spatial_mgcn.network import Network, Views
 from tests.methods.test_spatial_mgcn_graphs import dense_gram_distance, literal

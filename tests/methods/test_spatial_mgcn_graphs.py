@@ -16,14 +16,16 @@ from sklearn.neighbors import kneighbors_graph
 from torch.nn.functional import normalize
 
 from methods.contract import Data
-from methods.shared import expression_graph, pair_losses
-from methods.shared.cosine import cosine_knn
-from methods.shared.expression_graph import expression_knn
-from methods.shared.graph import adjacency, pitch_of, symmetrise
-from methods.shared.pair_losses import CosineGraphLoss, gram_distance
-from methods.shared.radius_graph import covering_radius, radius_graph
-from methods.shared.spot_features import expression, propagation
+from methods.shared.expression.spots import filtered_expression
+from methods.shared.graphs import neighbors
+from methods.shared.graphs.neighbors import cosine_knn, expression_knn, pitch_of
+from methods.shared.graphs.radius import radius_graph
+from methods.shared.graphs.weights import adjacency, row_normalized_with_loops, symmetrized
+from methods.shared.losses import graph as graph_losses
+from methods.shared.losses.gram import gram_distance
+from methods.shared.losses.graph import CosineGraphLoss
 from methods.spatial_mgcn.inputs import spatial_graph
+from methods.spatial_mgcn.radius import covering_radius
 from tests.conftest import MIRROR, needs_mirror
 from tests.methods.toys import tissue
 
@@ -31,7 +33,7 @@ from tests.methods.toys import tissue
 def test_features_are_those_of_the_layer_library():
     """Spatial-MGCN 1: genes in enough spots, seurat_v3, totals over chosen genes, no logarithm."""
     data, _ = tissue(20, genes=200)
-    found = expression(data.counts, 250, 50)  # a fifth of 400 spots: 80
+    found = filtered_expression(data.counts, 250, 50)  # a fifth of 400 spots: 80
     adata = AnnData(data.counts.copy())
     sc.pp.filter_genes(adata, min_cells=80)
     sc.pp.highly_variable_genes(adata, n_top_genes=50, flavor="seurat_v3")
@@ -46,11 +48,11 @@ def test_features_are_those_of_the_layer_library():
 def test_rare_genes_are_left_out():
     """Spatial-MGCN 1: the least number of spots, up to a fifth, or half the commonest gene's."""
     counts = sp.csr_matrix(np.triu(np.ones((50, 50), dtype=np.float32)))
-    assert expression(counts, 8, 100).shape == (50, 43)
-    assert expression(counts, 100, 100).shape == (50, 41)
-    assert expression(sp.csr_matrix(counts[:, :12]), 100, 100).shape == (50, 7)
+    assert filtered_expression(counts, 8, 100).shape == (50, 43)
+    assert filtered_expression(counts, 100, 100).shape == (50, 41)
+    assert filtered_expression(sp.csr_matrix(counts[:, :12]), 100, 100).shape == (50, 7)
     with pytest.raises(ValueError, match="counts"):
-        expression(sp.csr_matrix((50, 3), dtype=np.float32), 1, 100)
+        filtered_expression(sp.csr_matrix((50, 3), dtype=np.float32), 1, 100)
 
 
 def hexagonal(side: int) -> np.ndarray:
@@ -148,7 +150,7 @@ def test_rows_of_the_propagation_sum_to_one(loops):
     """Spatial-MGCN 9.3: rows average; with S_ii = 1 the diagonal is 2 / (row total + 1)."""
     data, _ = tissue()
     graph = radius_graph(data.coordinates, 409.0)
-    found = propagation(graph, loops)
+    found = row_normalized_with_loops(graph, loops)
     np.testing.assert_allclose(np.asarray(found.sum(axis=1)).ravel(), 1, rtol=1e-6)
     total = np.asarray(graph.sum(axis=1)).ravel() + (loops - 1)  # of S, its own loops included
     np.testing.assert_allclose(found.diagonal(), loops / (total + 1), rtol=1e-6)
@@ -157,21 +159,21 @@ def test_rows_of_the_propagation_sum_to_one(loops):
 
 def test_expression_rows_sum_to_one_and_lists_are_exact():
     """Spatial-MGCN 9.3 and 1: union of cosine lists of 14 others, no loops; rows average."""
-    features = expression(tissue()[0].counts, 100, 3000)
+    features = filtered_expression(tissue()[0].counts, 100, 3000)
     neighbours, rule = expression_knn(features, 14)
     assert rule == "exact"
-    graph = symmetrise(adjacency(neighbours))
+    graph = symmetrized(adjacency(neighbours))
     lists = kneighbors_graph(features, 14, metric="cosine")
     np.testing.assert_array_equal(graph.toarray(), lists.maximum(lists.T).toarray())
     assert graph.diagonal().sum() == 0
-    np.testing.assert_allclose(propagation(graph).sum(axis=1), 1, rtol=1e-6)
+    np.testing.assert_allclose(row_normalized_with_loops(graph).sum(axis=1), 1, rtol=1e-6)
 
 
 def test_components_above_the_exact_size(monkeypatch):
     """Spatial-MGCN 6: the approximation says so and keeps most neighbours of planted groups."""
-    monkeypatch.setattr(expression_graph, "N_COMPONENTS", 5)
+    monkeypatch.setattr(neighbors, "N_COMPONENTS", 5)
     data, labels = tissue(14, signal=6.0)
-    features = expression(data.counts, 100, 3000)
+    features = filtered_expression(data.counts, 100, 3000)
     found, rule = expression_knn(features, 14, exact_up_to=100)
     assert rule == "5 components"
     assert found.shape == (196, 14)
@@ -245,8 +247,8 @@ def test_spatial_loss_equals_its_definition(diagonal):
 @pytest.mark.parametrize("rows", [1, 33, 1000])
 def test_spatial_loss_by_blocks_equals_whole(rows, monkeypatch):
     """Spatial-MGCN 9.5: any number of rows at a time."""
-    whole = pair_losses.softplus_pairs
-    monkeypatch.setattr(pair_losses, "softplus_pairs", lambda a, b: whole(a, b, block=rows))
+    whole = graph_losses.softplus_pairs
+    monkeypatch.setattr(graph_losses, "softplus_pairs", lambda a, b: whole(a, b, block=rows))
     z, s = drawn(200, 9), random_graph(200)
     found = CosineGraphLoss(sp.csr_matrix(s), 200)(z).item()
     assert found == pytest.approx(literal(z, torch.tensor(s)).item(), abs=1e-10)

@@ -10,8 +10,9 @@ import pytest
 import torch
 
 from methods.contract import Data, Job
-from methods.shared.radius_graph import covering_radius, radius_graph
+from methods.shared.graphs.radius import radius_graph
 from methods.spatial_mgcn.model import Model, prepare
+from methods.spatial_mgcn.radius import covering_radius
 from tests.methods.toys import awkward_tissue, params, run, tissue
 from tests.methods.watch import Largest
 

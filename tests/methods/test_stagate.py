@@ -13,9 +13,9 @@ from sklearn.metrics import adjusted_rand_score
 from torch.nn.functional import elu
 
 from methods.contract import Data, Job
-from methods.shared.mixture import fit_mixture
-from methods.shared.seeding import torch_stream
-from methods.shared.sparse import SparseMatrix
+from methods.shared.clustering.mclust import fit_mixture
+from methods.shared.nn.sparse import SparseMatrix
+from methods.shared.training.seeding import torch_stream
 from methods.stagate.attention import EdgeGraph, aggregate, attention
 from methods.stagate.inputs import within_types
 from methods.stagate.model import Model, build

@@ -10,12 +10,12 @@ import scipy.sparse as sp
 import torch
 
 from methods.contract import Data, Job
-from methods.shared.accumulate import accumulated
-from methods.shared.halo import spatial_tiles, with_halo
-from methods.shared.section_graphs import between_sections, radius_of_mean_degree, section_graph
+from methods.shared.losses.with_gradient import accumulated_loss
 from methods.stagate.inputs import expression, spot_graph
 from methods.stagate.model import Model, build
 from methods.stagate.parts import Tissue
+from methods.stagate.section_graphs import between_sections, radius_of_mean_degree, section_graph
+from methods.stagate.tiles import spatial_tiles, with_halo
 from tests.methods.test_scrcl_limits import Largest
 from tests.methods.toys import params, run, tissue
 
@@ -139,7 +139,7 @@ def test_accumulated_gradients_are_those_of_the_sum():
     """STAGATE 6: through a root, and with a parameter that no part uses."""
     a, b = torch.randn(4, requires_grad=True), torch.randn(2, requires_grad=True)
     parts = [lambda i=i: (a * i).square().sum() for i in range(1, 4)]
-    accumulated(parts, [a, b]).sqrt().backward()
+    accumulated_loss(parts, [a, b]).sqrt().backward()
     expected = torch.autograd.grad((14 * a.square().sum()).sqrt(), a)[0]
     torch.testing.assert_close(a.grad, expected)
     assert not b.grad.any()

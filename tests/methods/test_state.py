@@ -13,7 +13,7 @@ import torch
 
 from methods.checkpoint import FileCheckpoint
 from methods.contract import Checkpoint, Job, Result
-from methods.shared.state import freeze, thaw
+from methods.shared.training.state import restore, state_of
 from tests.methods.toys import SHORT, card, cells, run, tissue, toy
 
 TRAINED = ("sctag", "scrcl", "scgnn", "graphst", "stagate")
@@ -164,7 +164,7 @@ def test_what_others_hold_is_changed_in_place():
     first.numbers.random()
     held = second.centres
     names = ("centres", "loss.generator", "numbers", "target")
-    thaw(second, pickle.loads(pickle.dumps(freeze(first, names))))
+    restore(second, pickle.loads(pickle.dumps(state_of(first, names))))
     assert held.tolist() == [3.0, 3.0]
     assert second.target.tolist() == [1.0]
     assert second.numbers.random() == first.numbers.random()

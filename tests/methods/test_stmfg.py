@@ -11,11 +11,11 @@ import torch
 from sklearn.metrics import adjusted_rand_score
 
 from methods.contract import Data, Job
-from methods.shared.decoder import ZinbDecoder
-from methods.shared.graph import pitch_of
-from methods.shared.pair_losses import gram_distance
-from methods.shared.radius_graph import radius_graph
-from methods.shared.refine import majority_vote
+from methods.shared.graphs.neighbors import pitch_of
+from methods.shared.graphs.radius import radius_graph
+from methods.shared.graphs.sections import majority_vote
+from methods.shared.losses.gram import gram_distance
+from methods.shared.losses.zinb import ZinbDecoder
 from methods.stmfg.attention import Scorer, Tokens
 from methods.stmfg.model import Inputs, Model, prepare, propagate
 from methods.stmfg.network import Network

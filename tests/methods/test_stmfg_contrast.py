@@ -10,9 +10,9 @@ import scipy.sparse as sp
 import torch
 from torch.nn.functional import cosine_similarity, cross_entropy, normalize
 
-from methods.shared import view_contrast
-from methods.shared.pair_losses import CosineGraphLoss
-from methods.shared.view_contrast import ViewContrast
+from methods.shared.losses.graph import CosineGraphLoss
+from methods.stmfg import losses
+from methods.stmfg.losses import ViewContrast
 from tests.methods.toys import leaves, same_gradients
 
 
@@ -49,7 +49,7 @@ def test_contrast_of_orthonormal_views(n, t):
 @pytest.mark.parametrize("rows", [1, 33, 1000])
 def test_contrast_by_blocks_equals_whole(rows, monkeypatch):
     """StMFG 9.6: blocked = dense, values and gradients, any number of rows at a time."""
-    monkeypatch.setattr(view_contrast, "ROWS", rows)
+    monkeypatch.setattr(losses, "ROWS", rows)
     pair = leaves((150, 7), (150, 7))
     same_gradients(contrast(150)(*pair), dense(*pair), pair)
     single = contrast(150)(*(x.detach().float() for x in pair)).item()

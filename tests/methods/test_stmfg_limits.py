@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from methods.contract import Data, Job
-from methods.shared.radius_graph import radius_graph
+from methods.shared.graphs.radius import radius_graph
 from methods.stmfg.model import Model, prepare
 from tests.methods.toys import AWKWARD_TISSUES, awkward_tissue, params, run, tissue
 from tests.methods.watch import Largest

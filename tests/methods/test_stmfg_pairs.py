@@ -8,8 +8,8 @@ import scipy.sparse as sp
 from sklearn.metrics import adjusted_rand_score
 
 from methods.contract import Data, Job
-from methods.shared.kmeans import kmeans
-from methods.shared.train import Training
+from methods.shared.clustering.kmeans import kmeans
+from methods.shared.training.loop import Training
 from methods.stmfg.model import Inputs, Model, prepare
 from tests.methods.toys import params
 

@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from methods.contract import Job
-from methods.shared.seeding import stream, torch_stream
-from methods.shared.train import Training, adam
+from methods.shared.training.loop import Training, fused_adam
+from methods.shared.training.seeding import random_stream, torch_stream
 
 
 def train(job: Job, epochs: int = 10, bad: int | None = None) -> tuple[Training, torch.Tensor]:
@@ -18,8 +18,8 @@ def train(job: Job, epochs: int = 10, bad: int | None = None) -> tuple[Training,
         scale = float("nan") if epoch + 1 == bad else 1.0
         return {"fit": x.square().sum(), "penalty": scale * 0.1 * x.abs().sum()}
 
-    training = Training(job, epochs, lambda: stream(job.seed, "head").integers(9, size=5))
-    training.run(adam([x], 0.1), step, epochs)
+    training = Training(job, epochs, lambda: random_stream(job.seed, "head").integers(9, size=5))
+    training.run(fused_adam([x], 0.1), step, epochs)
     return training, x
 
 
@@ -54,7 +54,7 @@ def test_progress_is_reported():
 
 def test_streams_differ_by_name_and_seed_but_repeat():
     def draw(*key) -> float:
-        return stream(*key).random()
+        return random_stream(*key).random()
 
     assert draw(1, "a") == draw(1, "a")
     assert len({draw(1, "a"), draw(1, "b"), draw(2, "a"), draw(2**100, "a")}) == 4

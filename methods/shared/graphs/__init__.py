@@ -1,0 +1,11 @@
+"""Who is whose neighbour.
+
+neighbors
+    Nearest spots, nearest cells by Euclidean or cosine distance; ties and pitch.
+radius
+    Spots closer than a radius.
+sections
+    Neighbours and votes within the sections of a tissue.
+weights
+    Adjacency matrices: binary, symmetric, normalised, fuzzy.
+"""

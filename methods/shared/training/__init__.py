@@ -1,0 +1,11 @@
+"""How methods train.
+
+loop
+    Epochs, trace, snapshots and checkpoints.
+state
+    What training changes, to be kept and put back.
+seeding
+    Named random generators, all from one seed.
+device
+    Blocks of rows that suit a cache or an accelerator.
+"""
