@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import scipy.sparse as sp
 import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy, embedding_bag, log_softmax, normalize, softplus
+
+from methods.shared.losses.with_gradient import with_gradient
 
 TINY = 1e-12
 EDGES = 2**16  # compared at a time
@@ -77,29 +79,6 @@ def _starts(keys: np.ndarray, n: int) -> np.ndarray:
     return np.concatenate([[0], np.cumsum(np.bincount(keys, minlength=n))])
 
 
-class _PairEntropy(torch.autograd.Function):
-    """Cross-entropy over pairs; no array of pairs x d, the gradient made on the way."""
-
-    @staticmethod
-    def forward(ctx: Any, z: Tensor, pairs: Pattern) -> Tensor:
-        count, target = len(pairs.rows), pairs.target.to(z.dtype)
-        logits = z.new_empty(count)
-        for start in range(0, count, EDGES):
-            at = slice(start, start + EDGES)
-            left, right = (z.index_select(0, ends[at]) for ends in (pairs.rows, pairs.columns))
-            logits[at] = torch.linalg.vecdot(left, right)
-        slope = (torch.sigmoid(logits) - target) / count
-        ctx.save_for_backward(
-            _bags(pairs.columns, z, pairs.starts, slope)
-            + _bags(pairs.rows[pairs.order], z, pairs.column_starts, slope[pairs.order])
-        )
-        return (softplus(logits) - target * logits).mean()
-
-    @staticmethod
-    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None]:
-        return grads[0] * ctx.saved_tensors[0], None
-
-
 def _bags(columns: Tensor, z: Tensor, starts: Tensor, weights: Tensor) -> Tensor:
     """Add weighted rows of z up within each bag."""
     return embedding_bag(
@@ -109,7 +88,18 @@ def _bags(columns: Tensor, z: Tensor, starts: Tensor, weights: Tensor) -> Tensor
 
 def pair_entropy(z: Tensor, pairs: Pattern) -> Tensor:
     """Average over pairs the cross-entropy of ``sigmoid(z_i . z_j)`` and the target."""
-    return _PairEntropy.apply(z, pairs)
+    with torch.no_grad():
+        count, target = len(pairs.rows), pairs.target.to(z.dtype)
+        logits = z.new_empty(count)
+        for start in range(0, count, EDGES):
+            at = slice(start, start + EDGES)
+            left, right = (z.index_select(0, ends[at]) for ends in (pairs.rows, pairs.columns))
+            logits[at] = torch.linalg.vecdot(left, right)
+        slope = (torch.sigmoid(logits) - target) / count
+        gradient = _bags(pairs.columns, z, pairs.starts, slope)
+        gradient += _bags(pairs.rows[pairs.order], z, pairs.column_starts, slope[pairs.order])
+        value = (softplus(logits) - target * logits).mean()
+    return with_gradient(value, [z], [gradient])
 
 
 def prior(mean: Tensor) -> Tensor:

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import copy
 from itertools import pairwise
-from typing import Any
 
 import torch
 from torch import Tensor, nn
+
+from methods.shared.losses.with_gradient import with_gradient
 
 from .blocks import Blocks, Output
 from .compact import pick
@@ -53,7 +54,14 @@ class Autoencoder(nn.Module):
 
     def loss(self, blocks: Blocks) -> Tensor:
         """Sum the weighted squared errors of the reconstruction."""
-        return _SquaredError.apply(blocks, self.genes, *self.layers)
+        layers = list(self.layers)
+        with torch.no_grad():
+            walk = Pass(layers, self.genes, blocks.rest)
+            total = torch.zeros((), dtype=torch.float64, device=layers[0].device)
+            for block in blocks.parts:
+                total += walk.add(block)
+            gradients = walk.finish()
+        return with_gradient(total.to(layers[0].dtype), layers, gradients)
 
     @torch.no_grad()
     def reduced(self, blocks: Blocks) -> Autoencoder:
@@ -86,23 +94,3 @@ class Autoencoder(nn.Module):
         order = cells.argsort()
         weight, bias = (p.detach().clone() for p in list(self.layers)[-2:])
         return Output(cells[order], latent[order], hidden[order], weight, bias)
-
-
-class _SquaredError(torch.autograd.Function):
-    """Value and parameter gradients in one pass over the blocks."""
-
-    @staticmethod
-    def forward(ctx: Any, blocks: Blocks, genes: Tensor | None, *layers: Tensor) -> Tensor:
-        walk = Pass(layers, genes, blocks.rest)
-        total = torch.zeros((), dtype=torch.float64, device=layers[0].device)
-        for block in blocks.parts:
-            total += walk.add(block)
-        ctx.gradients = walk.finish()
-        return total.to(layers[0].dtype)
-
-    @staticmethod
-    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
-        found, ctx.gradients = ctx.gradients, None  # not kept, so that they need no copy
-        if grads[0] != 1:
-            found = [grads[0] * gradient for gradient in found]
-        return (None, None, *found)

@@ -8,8 +8,6 @@ up, which is unbiased because every ordered pair is equally likely.
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import scipy.sparse as sp
 import torch
@@ -17,6 +15,7 @@ from torch import Tensor
 from torch.nn.functional import softplus
 
 from methods.shared.losses.graph import softplus_pairs
+from methods.shared.losses.with_gradient import with_gradient
 from methods.shared.nn.sparse import csr_tensor
 
 
@@ -66,7 +65,13 @@ class InnerProductDecoder:
 
     def __call__(self, z: Tensor) -> Tensor:
         """Evaluate for `z`, cells x d; the gradient is formed on the way."""
-        return _CrossEntropy.apply(z, self)
+        with torch.no_grad():
+            edge, edge_gradient = self.edge_part(z)
+            every, gradient = self.all_part(z)
+            scale = self.scale / self.pairs
+            gradient.add_(edge_gradient).mul_(scale)
+            value = ((edge + every) * scale).to(z.dtype)
+        return with_gradient(value, [z], [gradient])
 
     def edge_part(self, z: Tensor) -> tuple[Tensor, Tensor]:
         """Sum over the edges and differentiate; the graph is symmetric, hence the factor 2."""
@@ -87,17 +92,3 @@ class InnerProductDecoder:
         gradient.index_add_(0, drawn, by_columns)
         scale = len(z) / self.columns
         return scale * value, gradient.mul_(scale)
-
-
-class _CrossEntropy(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx: Any, z: Tensor, decoder: InnerProductDecoder) -> Tensor:
-        edge, edge_gradient = decoder.edge_part(z)
-        every, gradient = decoder.all_part(z)
-        scale = decoder.scale / decoder.pairs
-        ctx.save_for_backward(gradient.add_(edge_gradient).mul_(scale))
-        return ((edge + every) * scale).to(z.dtype)
-
-    @staticmethod
-    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None]:
-        return grads[0] * ctx.saved_tensors[0], None

@@ -9,13 +9,14 @@ off their means keeps float32 exact enough where all cells look alike.
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import scipy.sparse as sp
 import torch
 from torch import Tensor
 
+from methods.shared.losses.with_gradient import with_gradient
 from methods.shared.nn.recycled import empty
 from methods.shared.nn.sparse import TiledMatrix
 from methods.shared.training.device import cache_blocks
@@ -153,36 +154,6 @@ def _distribution(one: View, two: View, p_mean: Tensor, t: float) -> tuple[Tenso
     return first, second
 
 
-class _Alignment(torch.autograd.Function):
-    """Both losses, with the gradient of their weighted sum made on the way."""
-
-    @staticmethod
-    def forward(
-        ctx: Any, x1: Tensor, x2: Tensor, graph: CellGraph, t: float, weight: float
-    ) -> tuple[Tensor, Tensor]:
-        one, two = View.of(x1, t), View.of(x2, t)
-        e_mean, p_mean = _take_off_mean(one.e, two.e), _take_off_mean(one.p, two.p)
-        dots = _distribution(one, two, p_mean, t)
-        shares = [view.share.double() + 0.5 / len(x1) for view in (one, two)]
-        distribution = (shares[0] * dots[0] - shares[1] * dots[1]).sum() / t
-        contrast, pairs = _contrast(one, two, graph, t)
-        if any(ctx.needs_input_grad[:2]):
-            weights = _weights(pairs, one, two, graph, weight)
-            gradient = _gradient(one, two, (e_mean, p_mean), dots, pairs, weights, t)
-            ctx.save_for_backward(*gradient)
-        dtype = x1.dtype
-        contrast = (weight * contrast).to(dtype)
-        ctx.mark_non_differentiable(contrast)
-        return distribution.to(dtype), contrast
-
-    @staticmethod
-    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, Tensor, None, None, None]:
-        first, second = ctx.saved_tensors
-        if grads[0].item() != 1:  # it is 1 where losses are just added: two large copies less
-            first, second = grads[0] * first, grads[0] * second
-        return first, second, None, None, None
-
-
 def _gradient(
     one: View,
     two: View,
@@ -267,5 +238,17 @@ def alignment(
     -----
     Peng et al., arXiv 2512.10640: distribution and neighbourhood losses.
     """
-    distribution, contrast = _Alignment.apply(x1, x2, graph, temperature, weight)
-    return {"distribution": distribution, "neighbours": contrast}
+    dtype, t, trained = x1.dtype, temperature, torch.is_grad_enabled() and x1.requires_grad
+    with torch.no_grad():
+        one, two = View.of(x1, t), View.of(x2, t)
+        e_mean, p_mean = _take_off_mean(one.e, two.e), _take_off_mean(one.p, two.p)
+        dots = _distribution(one, two, p_mean, t)
+        shares = [view.share.double() + 0.5 / len(x1) for view in (one, two)]
+        distribution = ((shares[0] * dots[0] - shares[1] * dots[1]).sum() / t).to(dtype)
+        contrast, pairs = _contrast(one, two, graph, t)
+        losses = {"distribution": distribution, "neighbours": (weight * contrast).to(dtype)}
+        if not trained:
+            return losses
+        weights = _weights(pairs, one, two, graph, weight)
+        gradients = _gradient(one, two, (e_mean, p_mean), dots, pairs, weights, t)
+    return losses | {"distribution": with_gradient(distribution, [x1, x2], gradients)}

@@ -2,35 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
 from torch import Tensor
 
-
-class _MeanSquareSigmoid(torch.autograd.Function):
-    """Mean of sigmoid(a b^T)^2 over all pairs, in row blocks; gradients made on the way."""
-
-    @staticmethod
-    def forward(ctx: Any, a: Tensor, b: Tensor, rows: int) -> Tensor:
-        pairs = a.shape[0] * b.shape[0]
-        grad_a, grad_b = torch.empty_like(a), torch.zeros_like(b)
-        total = torch.zeros((), dtype=torch.float64, device=a.device)
-        for start in range(0, a.shape[0], rows):
-            block = a[start : start + rows]
-            s = torch.sigmoid_(block @ b.T)
-            square = s * s
-            total += square.sum()
-            slope = square.mul_(s.neg_().add_(1))  # s^2 (1 - s)
-            grad_a[start : start + rows] = slope @ b
-            grad_b.addmm_(slope.T, block)
-        ctx.save_for_backward(grad_a.mul_(2 / pairs), grad_b.mul_(2 / pairs))
-        return (total / pairs).to(a.dtype)
-
-    @staticmethod
-    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, Tensor, None]:
-        grad_a, grad_b = ctx.saved_tensors
-        return grads[0] * grad_a, grads[0] * grad_b, None
+from methods.shared.losses.with_gradient import with_gradient
 
 
 def mean_square_sigmoid(a: Tensor, b: Tensor, rows: int = 512) -> Tensor:
@@ -44,7 +19,20 @@ def mean_square_sigmoid(a: Tensor, b: Tensor, rows: int = 512) -> Tensor:
     rows
         Rows of `a` at a time.
     """
-    return _MeanSquareSigmoid.apply(a, b, rows)
+    with torch.no_grad():
+        pairs = a.shape[0] * b.shape[0]
+        grad_a, grad_b = torch.empty_like(a), torch.zeros_like(b)
+        total = torch.zeros((), dtype=torch.float64, device=a.device)
+        for start in range(0, a.shape[0], rows):
+            block = a[start : start + rows]
+            s = torch.sigmoid_(block @ b.T)
+            square = s * s
+            total += square.sum()
+            slope = square.mul_(s.neg_().add_(1))  # s^2 (1 - s)
+            grad_a[start : start + rows] = slope @ b
+            grad_b.addmm_(slope.T, block)
+        gradients = grad_a.mul_(2 / pairs), grad_b.mul_(2 / pairs)
+    return with_gradient((total / pairs).to(a.dtype), [a, b], gradients)
 
 
 class GraphLoss:

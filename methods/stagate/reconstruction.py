@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from methods.shared.nn.matmul import multiply
-from methods.shared.nn.sparse import TiledMatrix
+from methods.shared.nn.sparse import TiledMatrix, linear_map
 
 STRIPS = 4
 
@@ -64,18 +64,6 @@ def square_error(projected: Tensor, hidden: Tensor, weight: Tensor, square: floa
     return square + _SquareError.apply(projected, hidden, weight)
 
 
-class _Reuse(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx: Any, weight: Tensor, product: Tensor, matrix: TiledMatrix) -> Tensor:
-        ctx.matrix = matrix
-        return product.detach()
-
-    @staticmethod
-    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None, None]:
-        ones = grads[0].new_ones(len(grads[0]))
-        return ctx.matrix.transposed_by_scaled(grads[0], ones), None, None
-
-
 def reuse(weight: Tensor, product: Tensor, matrix: TiledMatrix) -> Tensor:
     """
     Return ``matrix @ weight``, known already, with the gradient going to `weight` alone.
@@ -89,4 +77,8 @@ def reuse(weight: Tensor, product: Tensor, matrix: TiledMatrix) -> Tensor:
     matrix
         spots x genes.
     """
-    return _Reuse.apply(weight, product, matrix)
+
+    def adjoint(grad: Tensor) -> Tensor:
+        return matrix.transposed_by_scaled(grad, grad.new_ones(len(grad)))
+
+    return linear_map(weight, lambda _: product.detach(), adjoint)

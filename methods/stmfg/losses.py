@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import scipy.sparse as sp
@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
+from methods.shared.losses.with_gradient import with_gradient
 from methods.shared.nn.matmul import multiply
 
 ROWS = 256
@@ -80,19 +81,6 @@ def one_way_contrast(
     return total, by_u, by_v.index_add_(0, partners.drawn, by_others.T)
 
 
-class _BothWays(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx: Any, u: Tensor, v: Tensor, partners: Partners, temperature: float) -> Tensor:
-        forth, by_u, by_v = one_way_contrast(u, v, partners, temperature)
-        back, more_v, more_u = one_way_contrast(v, u, partners, temperature)
-        ctx.save_for_backward(by_u.add_(more_u), by_v.add_(more_v))
-        return forth + back
-
-    @staticmethod
-    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
-        return *(grads[0].to(saved.dtype) * saved for saved in ctx.saved_tensors), None, None
-
-
 class ViewContrast:
     """
     Mean cross-entropy of finding a spot's other view among the other views of all spots.
@@ -155,5 +143,10 @@ class ViewContrast:
     def __call__(self, first: Tensor, second: Tensor) -> Tensor:
         """Evaluate for both views, cells x d each."""
         u, v = normalize(first, dim=1), normalize(second, dim=1)
-        total = _BothWays.apply(u, v, self.partners(), self.temperature)
+        with torch.no_grad():
+            partners = self.partners()
+            forth, by_u, by_v = one_way_contrast(u, v, partners, self.temperature)
+            back, more_v, more_u = one_way_contrast(v, u, partners, self.temperature)
+            gradients = by_u.add_(more_u), by_v.add_(more_v)
+        total = with_gradient(forth + back, [u, v], gradients)
         return (total / (2 * self.n)).to(first.dtype)

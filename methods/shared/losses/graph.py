@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import scipy.sparse as sp
 import torch
 from torch import Tensor
 from torch.nn.functional import normalize, softplus
 
+from methods.shared.losses.with_gradient import with_gradient
 from methods.shared.nn.matmul import multiply
 from methods.shared.nn.sparse import SparseMatrix, sum_over_edges
 
@@ -61,23 +61,12 @@ def softplus_pairs(rows: Tensor, columns: Tensor, block: int = 256) -> tuple[Ten
 EVEN = (0.6937386, 0.1201145)
 
 
-class _SoftplusPairs(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx: Any, u: Tensor) -> Tensor:
-        total, gradient = softplus_pairs(u, u)
-        ctx.save_for_backward(gradient)
-        return total
-
-    @staticmethod
-    def backward(ctx: Any, *grads: Tensor) -> Tensor:
-        (gradient,) = ctx.saved_tensors
-        return grads[0].to(gradient.dtype) * gradient
-
-
 def softplus_exact(u: Tensor) -> Tensor:
     """Sum ``softplus(u_i . u_j)`` over i != j in blocks of rows, time O(N^2 d)."""
     own = softplus(torch.linalg.vecdot(u, u)).sum(dtype=torch.float64)
-    return _SoftplusPairs.apply(u) - own
+    with torch.no_grad():
+        total, gradient = softplus_pairs(u, u)
+    return with_gradient(total, [u], [gradient]) - own
 
 
 def softplus_closed(u: Tensor) -> Tensor:

@@ -8,7 +8,7 @@ keep some twenty arrays of that size and evaluate lgamma where the count is zero
 from __future__ import annotations
 
 import math
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import scipy.sparse as sp
@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import softplus
 
+from methods.shared.losses.with_gradient import with_gradient
 from methods.shared.nn.layers import Affine, uniform
 
 EPS = 1e-10
@@ -146,35 +147,6 @@ def _positive(
     return loss.sum(dtype=torch.float64)
 
 
-class _Heads(torch.autograd.Function):
-    @staticmethod
-    def forward(
-        ctx: Any, hidden: Tensor, weight: Tensor, bias: Tensor, target: ZinbTarget
-    ) -> Tensor:
-        grad_h, grad_w = torch.empty_like(hidden), torch.zeros_like(weight)
-        grad_bias = torch.zeros_like(bias)
-        total = torch.zeros((), dtype=torch.float64, device=hidden.device)
-        for block in target.blocks:
-            h = hidden[block.rows]
-            a, c, b = (torch.addmm(bias[i], h, weight[i].T) for i in range(3))
-            value, *slopes = zinb_block(a, c, b, block, target.size_factors[block.rows])
-            total += value + block.log_factorial
-            into = grad_h[block.rows]
-            torch.mm(slopes[0], weight[0], out=into)
-            for i, slope in enumerate(slopes):
-                grad_w[i].addmm_(slope.T, h)
-                grad_bias[i] += slope.sum(dim=0)
-                if i:
-                    into.addmm_(slope, weight[i])
-        entries = target.shape[0] * target.shape[1]
-        ctx.save_for_backward(grad_h.div_(entries), grad_w.div_(entries), grad_bias.div_(entries))
-        return (total / entries).to(hidden.dtype)
-
-    @staticmethod
-    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
-        return (*(grads[0] * saved for saved in ctx.saved_tensors), None)
-
-
 def zinb_heads(hidden: Tensor, weight: Tensor, bias: Tensor, target: ZinbTarget) -> Tensor:
     """
     Mean ZINB negative log-likelihood of linear heads on `hidden`.
@@ -192,7 +164,26 @@ def zinb_heads(hidden: Tensor, weight: Tensor, bias: Tensor, target: ZinbTarget)
     -----
     Eraslan et al., Nature Communications 10, 390 (2019), doi 10.1038/s41467-018-07931-2.
     """
-    return _Heads.apply(hidden, weight, bias, target)
+    with torch.no_grad():
+        grad_h, grad_w = torch.empty_like(hidden), torch.zeros_like(weight)
+        grad_bias = torch.zeros_like(bias)
+        total = torch.zeros((), dtype=torch.float64, device=hidden.device)
+        for block in target.blocks:
+            h = hidden[block.rows]
+            a, c, b = (torch.addmm(bias[i], h, weight[i].T) for i in range(3))
+            value, *slopes = zinb_block(a, c, b, block, target.size_factors[block.rows])
+            total += value + block.log_factorial
+            into = grad_h[block.rows]
+            torch.mm(slopes[0], weight[0], out=into)
+            for i, slope in enumerate(slopes):
+                grad_w[i].addmm_(slope.T, h)
+                grad_bias[i] += slope.sum(dim=0)
+                if i:
+                    into.addmm_(slope, weight[i])
+        entries = target.shape[0] * target.shape[1]
+        gradients = [gradient.div_(entries) for gradient in (grad_h, grad_w, grad_bias)]
+    value = (total / entries).to(hidden.dtype)
+    return with_gradient(value, [hidden, weight, bias], gradients)
 
 
 BATCH_EPS = 1e-5

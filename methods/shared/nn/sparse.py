@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import warnings
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,8 @@ from torch import Tensor
 from torch.nn.functional import embedding_bag
 
 from methods.shared.nn.recycled import empty
+
+Map = Callable[[Tensor], Tensor]
 
 
 def csr_tensor(matrix: sp.csr_matrix, device: str) -> Tensor:
@@ -52,33 +55,37 @@ class SparseMatrix:
 
     def __matmul__(self, dense: Tensor) -> Tensor:
         """Multiply by columns x d; differentiable in `dense`."""
-        return _Product.apply(dense, self)
+        forward, transposed = self.forward, self.transposed
+        return linear_map(
+            dense, lambda x: forward @ x.contiguous(), lambda x: transposed @ x.contiguous()
+        )
 
 
-class _Product(torch.autograd.Function):
+class _LinearMap(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, dense: Tensor, matrix: SparseMatrix) -> Tensor:
-        ctx.matrix = matrix
-        return matrix.forward @ dense.contiguous()
-
-    @staticmethod
-    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None]:
-        return ctx.matrix.transposed @ grads[0].contiguous(), None
-
-
-class _Inner(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx: Any, rows: Tensor, columns: Tensor, matrix: SparseMatrix) -> Tensor:
-        product = matrix.forward @ columns.contiguous()
-        ctx.matrix = matrix
-        ctx.save_for_backward(rows, product)
-        return torch.linalg.vecdot(rows, product).sum()
+    def forward(ctx: Any, dense: Tensor, apply: Map, adjoint: Map) -> Tensor:
+        ctx.adjoint = adjoint
+        return apply(dense)
 
     @staticmethod
-    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, Tensor, None]:
-        rows, product = ctx.saved_tensors
-        scale = grads[0]
-        return scale * product, scale * (ctx.matrix.transposed @ rows.contiguous()), None
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None, None]:
+        return ctx.adjoint(grads[0]), None, None
+
+
+def linear_map(dense: Tensor, apply: Map, adjoint: Map) -> Tensor:
+    """
+    Apply a constant linear map whose adjoint is known; differentiable in `dense`.
+
+    Autograd would transpose a sparse matrix anew in every backward pass.
+
+    Parameters
+    ----------
+    dense
+        What is mapped.
+    apply, adjoint
+        The map, and the one that takes gradients back.
+    """
+    return _LinearMap.apply(dense, apply, adjoint)
 
 
 def sum_over_edges(rows: Tensor, columns: Tensor, matrix: SparseMatrix) -> Tensor:
@@ -94,7 +101,7 @@ def sum_over_edges(rows: Tensor, columns: Tensor, matrix: SparseMatrix) -> Tenso
     matrix
         n x m.
     """
-    return _Inner.apply(rows, columns, matrix)
+    return torch.linalg.vecdot(rows, matrix @ columns).sum()
 
 
 TILE = 128
@@ -126,7 +133,12 @@ class TiledMatrix:
 
     def __matmul__(self, dense: Tensor) -> Tensor:
         """Multiply by columns x d; differentiable in `dense`."""
-        return _TiledProduct.apply(dense, self.matrix)
+        forward, transposed = self.matrix.forward, self.matrix.transposed
+        return linear_map(
+            dense,
+            lambda x: _by_strips(forward, forward.values(), x),
+            lambda x: _by_strips(transposed, transposed.values(), x),
+        )
 
     def transposed_by_scaled(self, dense: Tensor, scale: Tensor) -> Tensor:
         """Multiply the transpose by ``scale[:, None] * dense``, rows x d, never forming that."""
@@ -158,15 +170,3 @@ def _by_strips(matrix: Tensor, weights: Tensor, dense: Tensor) -> Tensor:
         part = strip[: rows * (at.stop - at.start)].view(rows, -1)
         out[:, at] = bags(part.copy_(dense[:, at]))
     return out
-
-
-class _TiledProduct(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx: Any, dense: Tensor, matrix: SparseMatrix) -> Tensor:
-        ctx.matrix = matrix
-        return _by_strips(matrix.forward, matrix.forward.values(), dense)
-
-    @staticmethod
-    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None]:
-        matrix = ctx.matrix.transposed
-        return _by_strips(matrix, matrix.values(), grads[0]), None

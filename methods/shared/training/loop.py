@@ -23,7 +23,7 @@ class Trained(Protocol):
 
     @property
     def CHANGES(self) -> tuple[str, ...]:
-        """Attributes, as for `methods.shared.training.state.state_of`: weights, generators, targets."""
+        """Attributes, as `state_of` takes them: weights, generators, targets."""
 
 
 def fused_adam(parameters: Iterable[Tensor], rate: float) -> torch.optim.Adam:
