@@ -44,13 +44,16 @@ def in_child(
     device: str = "cpu",
     given: dict[str, Any] | None = None,
     image: bool = False,
+    without: str | None = None,
 ) -> dict[str, Any]:
     """Measure in a fresh process with a fixed number of threads; see `measure`."""
     from blindfold.run.child import KEEP_FREED
 
     limited = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), str(threads))
     env = {**os.environ, **limited, **KEEP_FREED}
-    asked = json.dumps([name, cells, epochs, threads, modality, device, given or {}, image])
+    asked = json.dumps(
+        [name, cells, epochs, threads, modality, device, given or {}, image, without]
+    )
     command = [sys.executable, "-W", "ignore", __file__, asked]
     done = subprocess.run(command, env=env, stdout=subprocess.PIPE, text=True, check=True)
     row: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
@@ -66,6 +69,7 @@ def measure(
     device: str,
     given: dict[str, Any],
     image: bool,
+    without: str | None = None,
 ) -> dict[str, Any]:
     """Run one method in this process and return its row.
 
@@ -87,6 +91,8 @@ def measure(
         Parameters of the method that are not the card's.
     image
         Whether the tissue has a drawn section.
+    without
+        A trick that its plain formula stands for, see `benchmarks.plain`.
 
     Returns
     -------
@@ -109,6 +115,10 @@ def measure(
         shortened["iterations"] = 2
     params = fill_params(card, variant, given | (shortened if epochs else {}), folder)
     fit = load_entry(folder, card.entry)
+    if without is not None:
+        from benchmarks.plain import put_in_place
+
+        put_in_place(without)
     ready_s = time.time() - started()
     modality = modality or ("spatial" if "coordinates" in card.needs else "scrna")
     # in a process of its own: to draw a section takes more memory than most methods

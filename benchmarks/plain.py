@@ -1,0 +1,402 @@
+"""The plain formula of every trick: what would stand there if speed and memory did not matter.
+
+A trick is a hand-made gradient, a private operator, memory that is kept, or a product cut into
+pieces. `benchmarks/tricks.py` puts the plain formula in its place and measures whole epochs.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+from torch.nn.functional import binary_cross_entropy_with_logits, leaky_relu, softplus
+from torch.nn.functional import normalize as unit_rows
+
+
+class Plain(NamedTuple):
+    """A trick and what stands for it."""
+
+    where: str  # module:name that is replaced
+    formula: str
+    methods: tuple[str, ...]  # that it is measured on
+    function: Callable[..., Any]
+
+
+PLAIN: dict[str, Plain] = {}
+
+
+def plain(name: str, where: str, formula: str, methods: str) -> Callable[[Callable], Callable]:
+    """Register the decorated function as the plain formula of a trick."""
+
+    def register(function: Callable) -> Callable:
+        PLAIN[name] = Plain(where, formula, tuple(methods.split()), function)
+        return function
+
+    return register
+
+
+def put_in_place(name: str) -> None:
+    """Replace a trick by its plain formula in every module of this process that has imported it."""
+    where, _, _, function = PLAIN[name]
+    module, _, attribute = where.partition(":")
+    if not module.startswith("methods.shared."):  # the runner's name for a method's own modules
+        module = module.replace("methods.", "blindfold_method_", 1)
+    owner: Any = sys.modules[module]
+    *path, last = attribute.split(".")
+    for part in path:
+        owner = getattr(owner, part)
+    original = getattr(owner, last)
+    setattr(owner, last, function)
+    for other in list(sys.modules.values()):
+        if vars(other).get(last) is original:
+            setattr(other, last, function)
+
+
+def by_parts(parts: Sequence[Any], inputs: Sequence[Tensor], loss: Callable[..., Tensor]) -> Tensor:
+    """Sum a loss over parts of the data by autograd, with the memory of one part."""
+    from methods.shared.losses.with_gradient import with_gradient
+
+    leaves = [x.detach().requires_grad_() for x in inputs]
+    total = torch.zeros((), dtype=torch.float64)
+    sums = [torch.zeros_like(x) for x in leaves]
+    with torch.enable_grad():
+        for part in parts:
+            value = loss(part, *leaves)
+            total += value.detach()
+            for into, gradient in zip(sums, torch.autograd.grad(value, leaves), strict=True):
+                into += gradient
+    return with_gradient(total.to(inputs[0].dtype), inputs, sums)
+
+
+def slices(n: int, rows: int) -> list[slice]:
+    """Cut n rows into blocks."""
+    return [slice(start, min(start + rows, n)) for start in range(0, n, rows)]
+
+
+@plain(
+    "zinb gradient",
+    "methods.shared.losses.zinb:zinb_heads",
+    "autograd of the log-likelihood, block by block; lgamma where counts are positive",
+    "sctag spatial_mgcn stmfg",
+)
+def zinb_heads(hidden: Tensor, weight: Tensor, bias: Tensor, target: Any) -> Tensor:
+    """See `methods.shared.losses.zinb.zinb_heads`."""
+    from methods.shared.losses.zinb import EPS, LOG_MU_RANGE, THETA_RANGE
+
+    entries = target.shape[0] * target.shape[1]
+
+    def loss(block: Any, h: Tensor, w: Tensor, c: Tensor) -> Tensor:
+        a, t, m = (torch.addmm(c[i], h[block.rows], w[i].T) for i in range(3))
+        theta, pi = softplus(t).clamp(*THETA_RANGE), torch.sigmoid(a)
+        mu = m.clamp(*LOG_MU_RANGE).exp() * target.size_factors[block.rows]
+        log_ratio = torch.log1p(mu / theta)
+        zero = -torch.log(pi + (1 - pi) * torch.exp(-theta * log_ratio) + EPS)
+        at, y = block.positions, block.value
+        th, mean, lr, logit = (x.reshape(-1)[at] for x in (theta, mu, log_ratio, a))
+        positive = torch.lgamma(th) - torch.lgamma(th + y) + (th + y) * lr
+        positive = positive + y * (th.log() - mean.log()) + softplus(logit)
+        total = zero.sum() - zero.reshape(-1)[at].sum() + positive.sum() + block.log_factorial
+        return total / entries
+
+    return by_parts(target.blocks, [hidden, weight, bias], loss)
+
+
+@plain(
+    "scTAG graph gradient",
+    "methods.sctag.losses:mean_square_sigmoid",
+    "autograd of mean sigmoid(a b^T)^2, block by block",
+    "sctag",
+)
+def mean_square_sigmoid(a: Tensor, b: Tensor, rows: int = 512) -> Tensor:
+    """See `methods.sctag.losses.mean_square_sigmoid`."""
+    pairs = len(a) * len(b)
+    return by_parts(
+        slices(len(a), rows),
+        [a, b],
+        lambda part, x, y: torch.sigmoid(x[part] @ y.T).square().sum() / pairs,
+    )
+
+
+@plain(
+    "softplus pairs gradient",
+    "methods.shared.losses.graph:softplus_pairs",
+    "autograd of sum softplus(r c^T), block by block",
+    "spatial_mgcn stmfg scgnn",
+)
+def softplus_pairs(rows: Tensor, columns: Tensor, block: int = 256) -> tuple[Tensor, ...]:
+    """See `methods.shared.losses.graph.softplus_pairs`."""
+    leaves = [rows.detach().requires_grad_()]
+    leaves += [leaves[0] if columns is rows else columns.detach().requires_grad_()]
+    total = torch.zeros((), dtype=torch.float64)
+    sums = [torch.zeros_like(x) for x in leaves]
+    with torch.enable_grad():
+        for part in slices(len(rows), block):
+            value = softplus(leaves[0][part] @ leaves[1].T).sum()
+            total += value.detach()
+            wanted = leaves[:1] if columns is rows else leaves
+            for into, gradient in zip(sums, torch.autograd.grad(value, wanted), strict=False):
+                into += gradient
+    return (total, sums[0]) if columns is rows else (total, *sums)
+
+
+@plain(
+    "sums of 64 factors before a logarithm",
+    "methods.shared.losses.graph:log_sum",
+    "sum of logarithms",
+    "spatial_mgcn stmfg scgnn",
+)
+def log_sum(values: Tensor) -> Tensor:
+    """See `methods.shared.losses.graph.log_sum`."""
+    return values.log().sum(dtype=torch.float64)
+
+
+@plain(
+    "stMFG contrast gradient",
+    "methods.stmfg.losses:one_way_contrast",
+    "autograd of -log softmax of cosines, block by block",
+    "stmfg",
+)
+def one_way_contrast(
+    u: Tensor, v: Tensor, partners: Any, temperature: float
+) -> tuple[Tensor, Tensor, Tensor]:
+    """See `methods.stmfg.losses.one_way_contrast`."""
+    x, y = (z.detach().requires_grad_() for z in (u, v))
+    total = torch.zeros((), dtype=torch.float64)
+    sums = [torch.zeros_like(u), torch.zeros_like(v)]
+    with torch.enable_grad():
+        for part in slices(len(u), 256):
+            mass = ((x[part] @ y[partners.drawn].T - 1) / temperature).exp()
+            row, column, weight = partners.block(part)
+            keep = torch.ones_like(mass)
+            keep[row, column] = 0
+            positive = (torch.linalg.vecdot(x[part], y[part]) - 1) / temperature
+            rest = weight.to(mass.dtype) * (mass * keep).sum(dim=1)
+            value = ((positive.exp() + rest).log() - positive).sum()
+            total += value.detach()
+            for into, gradient in zip(sums, torch.autograd.grad(value, [x, y]), strict=True):
+                into += gradient
+    return total, sums[0], sums[1]
+
+
+@plain(
+    "MultiST pair gradient",
+    "methods.multist.losses:pair_entropy",
+    "binary cross-entropy of z_i . z_j by autograd",
+    "multist",
+)
+def pair_entropy(z: Tensor, pairs: Any) -> Tensor:
+    """See `methods.multist.losses.pair_entropy`."""
+    logits = torch.linalg.vecdot(z[pairs.rows], z[pairs.columns])
+    return binary_cross_entropy_with_logits(logits, pairs.target.to(z.dtype))
+
+
+@plain(
+    "scRCL alignment gradient",
+    "methods.scrcl.alignment:alignment",
+    "autograd of the linear form of both losses",
+    "scrcl",
+)
+def alignment(
+    x1: Tensor, x2: Tensor, graph: Any, temperature: float, weight: float
+) -> dict[str, Tensor]:
+    """See `methods.scrcl.alignment.alignment`."""
+    from methods.scrcl.alignment import GUARD
+
+    n, t = len(x1), temperature
+    e1, e2 = unit_rows(x1, dim=1), unit_rows(x2, dim=1)
+    logits = (e1 / t, e2 / t)
+    p1, p2 = (torch.softmax(x, dim=1) for x in logits)
+    shares = [torch.softmax(torch.logsumexp(x, dim=1), dim=0) + 0.5 / n for x in logits]
+    gap = e1 - e2
+    distribution = (
+        shares[0] * torch.linalg.vecdot(p1, gap) - shares[1] * torch.linalg.vecdot(p2, gap)
+    ).sum() / t
+    mean_e = (e1.mean(dim=0) + e2.mean(dim=0)).detach() / 2
+    mean_p = (p1.mean(dim=0) + p2.mean(dim=0)).detach() / 2
+    e1, e2, p1, p2 = e1 - mean_e, e2 - mean_e, p1 - mean_p, p2 - mean_p
+    u, v = (torch.linalg.vecdot(p, e).double() for p, e in ((p1, e1), (p2, e2)))
+    own = torch.linalg.vecdot(p1 - p2, e1 - e2).double()
+    cross = torch.linalg.vecdot(p1, graph.edges @ e2) + torch.linalg.vecdot(e1, graph.edges @ p2)
+    every = (p1 @ e2.sum(dim=0) + e1 @ p2.sum(dim=0)).double()
+    around = (graph.edges @ v.float()[:, None])[:, 0].double()
+    near = (own + graph.degree * u - cross.double() + around) / t
+    far = ((n * u - every + v.sum() - own) / t).clamp_min(0) + GUARD * n
+    contrast = (max(n - 1, 1) / (n * (graph.degree + 1)) * near / far).sum()
+    return {"distribution": distribution, "neighbours": weight * contrast.to(x1.dtype)}
+
+
+@plain(
+    "scGNN pass without units at rest",
+    "methods.scgnn.autoencoder:Autoencoder.loss",
+    "autograd of the network's own forward pass, block by block",
+    "scgnn",
+)
+def autoencoder_loss(self: Any, blocks: Any) -> Tensor:
+    """See `methods.scgnn.autoencoder.Autoencoder.loss`."""
+    from methods.shared.losses.with_gradient import accumulated_loss
+
+    def error(block: Any) -> Tensor:
+        target = block.values()
+        return (block.weight() * (self(target)[-1] - target).square()).sum()
+
+    parts = [lambda block=block: error(block) for block in blocks.parts]
+    return accumulated_loss(parts, list(self.layers))
+
+
+@plain(
+    "scGNN clusters without units at rest",
+    "methods.scgnn.autoencoder:Autoencoder.reduced",
+    "a copy of the whole network",
+    "scgnn",
+)
+def reduced(self: Any, blocks: Any) -> Any:
+    """See `methods.scgnn.autoencoder.Autoencoder.reduced`."""
+    import copy
+
+    return copy.deepcopy(self)
+
+
+@plain(
+    "known adjoint of sparse products",
+    "methods.shared.nn.sparse:linear_map",
+    "torch's own gradient of sparse products",
+    "graphst sctag stagate",
+)
+def linear_map(dense: Tensor, apply: Callable, adjoint: Callable) -> Tensor:
+    """See `methods.shared.nn.sparse.linear_map`."""
+    return apply(dense)
+
+
+@plain(
+    "sparse products by bags and strips",
+    "methods.shared.nn.sparse:_by_strips",
+    "torch's product of a CSR matrix",
+    "spatial_mgcn stmfg graphcvae stagate scrcl multist",
+)
+def by_strips(matrix: Tensor, weights: Tensor, dense: Tensor) -> Tensor:
+    """See `methods.shared.nn.sparse._by_strips`."""
+    starts, columns = matrix.crow_indices(), matrix.col_indices()
+    weighted = torch.sparse_csr_tensor(starts, columns, weights.to(dense.dtype), size=matrix.shape)
+    return weighted @ dense.contiguous()
+
+
+@plain(
+    "oneDNN's private product",
+    "methods.shared.nn.matmul:multiply",
+    "a @ b",
+    "scrcl graphcvae stagate stmfg spatial_mgcn scgnn",
+)
+def multiply(a: Tensor, b: Tensor) -> Tensor:
+    """See `methods.shared.nn.matmul.multiply`."""
+    return a @ b
+
+
+@plain(
+    "recycled memory of large arrays",
+    "methods.shared.nn.recycled:empty",
+    "torch.empty",
+    "scrcl stagate graphcvae spatial_mgcn stmfg",
+)
+def empty(shape: Sequence[int], like: Tensor) -> Tensor:
+    """See `methods.shared.nn.recycled.empty`."""
+    return like.new_empty(tuple(shape))
+
+
+@plain(
+    "activation in place",
+    "methods.shared.nn.dropout:activate",
+    "mask * leaky_relu(x + bias) by autograd",
+    "scrcl",
+)
+def activate(x: Tensor, bias: Tensor, slope: float, mask: Any = None) -> Tensor:
+    """See `methods.shared.nn.dropout.activate`."""
+    active = leaky_relu(x + bias, slope)
+    return active if mask is None else active * mask.keep * mask.scale
+
+
+@plain(
+    "product of a masked array",
+    "methods.shared.nn.dropout:dropped_product",
+    "(mask * x) @ weight by autograd",
+    "scrcl",
+)
+def dropped_product(x: Tensor, weight: Tensor, mask: Any) -> Tensor:
+    """See `methods.shared.nn.dropout.dropped_product`."""
+    return x @ weight if mask is None else (x * mask.keep * mask.scale) @ weight
+
+
+@plain(
+    "four mask entries a draw",
+    "methods.shared.nn.dropout:draw_mask",
+    "rand >= rate",
+    "scrcl multist",
+)
+def draw_mask(shape: tuple[int, int], rate: float, generator: torch.Generator) -> Any:
+    """See `methods.shared.nn.dropout.draw_mask`."""
+    from methods.shared.nn.dropout import Mask
+
+    drawn = torch.rand(shape, generator=generator, device=generator.device)
+    return Mask(drawn >= rate, 1 / (1 - rate))
+
+
+@plain(
+    "blocks of rows that fit a cache",
+    "methods.shared.training.device:cache_blocks",
+    "all rows at once",
+    "scrcl multist",
+)
+def cache_blocks(x: Tensor) -> list[slice]:
+    """See `methods.shared.training.device.cache_blocks`."""
+    return [slice(0, len(x))]
+
+
+@plain(
+    "STAGATE attention gradient",
+    "methods.stagate.attention:attention",
+    "softmax over each row by autograd",
+    "stagate",
+)
+def attention(scores: Tensor, graph: Any) -> Tensor:
+    """See `methods.stagate.attention.attention`."""
+    own, other = scores.unbind(dim=1)
+    weight = torch.sigmoid(own[graph.rows] + other[graph.columns]).exp()
+    total = weight.new_zeros(len(scores)).index_add(0, graph.rows, weight)
+    return weight / total[graph.rows]
+
+
+@plain(
+    "STAGATE aggregation gradient",
+    "methods.stagate.attention:aggregate",
+    "sum of weighted neighbours by autograd, a vector an edge",
+    "stagate",
+)
+def aggregate(weight: Tensor, dense: Tensor, graph: Any) -> Tensor:
+    """See `methods.stagate.attention.aggregate`."""
+    messages = weight[:, None] * dense[graph.columns]
+    return dense.new_zeros(dense.shape).index_add(0, graph.rows, messages)
+
+
+@plain(
+    "STAGATE error gradient",
+    "methods.stagate.reconstruction:square_error",
+    "|X|^2 - 2 <S, H> + <H^T H, W^T W> by autograd",
+    "stagate",
+)
+def square_error(projected: Tensor, hidden: Tensor, weight: Tensor, square: float) -> Tensor:
+    """See `methods.stagate.reconstruction.square_error`."""
+    own = ((weight.T @ weight) * (hidden.T @ hidden)).sum()
+    return square - 2 * (projected * hidden).sum() + own
+
+
+@plain(
+    "STAGATE product used twice",
+    "methods.stagate.reconstruction:reuse",
+    "matrix @ weight again",
+    "stagate@released",
+)
+def reuse(weight: Tensor, product: Tensor, matrix: Any) -> Tensor:
+    """See `methods.stagate.reconstruction.reuse`."""
+    return matrix @ weight
