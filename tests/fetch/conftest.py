@@ -13,11 +13,13 @@ from pathlib import Path
 import pytest
 
 from blindfold.core.datasets import DatasetCard
+from blindfold.fetch.download import RetryPolicy
 from blindfold.fetch.fetch import fetch
-from blindfold.fetch.patience import Patience
 
 BODY = bytes(range(256)) * 1200
-QUICK = Patience(attempts=3, first=0.001, longest=0.01, connect=2, silence=0.4)
+QUICK = RetryPolicy(
+    attempts=3, first_wait=0.001, longest_wait=0.01, connect_timeout=2, read_timeout=0.4
+)
 
 
 @dataclass
@@ -141,8 +143,8 @@ class Place:
     def record(self) -> Path:
         return self.root / "fetched.json"
 
-    def fetch(self, card, mirror=(), offline=False, patience=QUICK):
-        fetch(card, self.record, self.cache, list(mirror), offline, patience)
+    def fetch(self, card, mirror=(), offline=False, policy=QUICK):
+        fetch(card, self.record, self.cache, list(mirror), offline, policy)
         return json.loads(self.record.read_text())
 
 

@@ -7,7 +7,7 @@ from email.utils import format_datetime
 import pytest
 
 from blindfold.core.errors import BlindfoldError
-from blindfold.fetch.patience import Patience
+from blindfold.fetch.download import RetryPolicy
 from tests.fetch.conftest import BODY, Page, kept, make_card, promised, status
 
 
@@ -15,7 +15,7 @@ from tests.fetch.conftest import BODY, Page, kept, make_card, promised, status
 def pauses(monkeypatch):
     """Return the list of pauses, none of which is made."""
     made = []
-    monkeypatch.setattr("blindfold.fetch.download.time.sleep", made.append)
+    monkeypatch.setattr("tenacity.nap.time.sleep", made.append)
     return made
 
 
@@ -38,7 +38,7 @@ def test_lasting_errors_are_told_at_once(server, place, card, code):
 
 def test_pauses_double_and_differ(server, place, card, pauses):
     server.script["/f"] = [status(503)] * 4
-    place.fetch(card, patience=Patience(attempts=9, first=1, longest=3))
+    place.fetch(card, policy=RetryPolicy(attempts=9, first_wait=1, longest_wait=3))
     for pause, whole in zip(pauses, (1, 2, 3, 3), strict=True):
         assert whole / 2 <= pause <= whole
     assert len(set(pauses)) == 4
@@ -47,7 +47,7 @@ def test_pauses_double_and_differ(server, place, card, pauses):
 def test_the_servers_wish_for_a_pause_is_kept(server, place, card, pauses):
     later = format_datetime(datetime.now(UTC) + timedelta(seconds=30), usegmt=True)
     server.script["/f"] = [status(429, Retry_After="7"), status(503, Retry_After=later)]
-    place.fetch(card, patience=Patience(first=0.1))
+    place.fetch(card, policy=RetryPolicy(first_wait=0.1))
     assert pauses[0] == 7
     assert 25 < pauses[1] <= 30
 
@@ -55,7 +55,7 @@ def test_the_servers_wish_for_a_pause_is_kept(server, place, card, pauses):
 def test_an_unreasonable_wish_ends_the_attempts(server, place, card, pauses):
     server.script["/f"] = [status(503, Retry_After="3600")] * 9
     with pytest.raises(BlindfoldError, match="come back in 3600 s"):
-        place.fetch(card, patience=Patience())
+        place.fetch(card, policy=RetryPolicy())
     assert pauses == []
 
 

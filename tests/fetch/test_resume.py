@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from blindfold.core.errors import BlindfoldError
-from blindfold.fetch.patience import Patience
+from blindfold.fetch.download import RetryPolicy
 from tests.fetch.conftest import (
     BODY,
     Page,
@@ -53,7 +53,7 @@ def test_however_it_is_cut_the_file_is_whole(server, tmp_path_factory, cuts, res
     server.script["/f"] = [cut(page, upto) for upto in cuts]
     checksum = {} if known else promised()
     card = make_card(url=server.address + "/f", **checksum)
-    place.fetch(card, patience=Patience(attempts=9, first=0, longest=0))
+    place.fetch(card, policy=RetryPolicy(attempts=9, first_wait=0, longest_wait=0))
     assert place.target.read_bytes() == BODY
 
 

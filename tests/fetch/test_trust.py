@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from blindfold.core.errors import BlindfoldError
-from blindfold.fetch.promise import git_blob, is_web_page
+from blindfold.fetch.checksum import git_blob, is_web_page
 from tests.fetch.conftest import BODY, Page, make_card
 
 
