@@ -13,11 +13,13 @@ from pathlib import Path
 import pytest
 
 from blindfold.core.datasets import DatasetCard
+from blindfold.fetch.download import RetryPolicy
 from blindfold.fetch.fetch import fetch
-from blindfold.fetch.patience import Patience
 
 BODY = bytes(range(256)) * 1200
-QUICK = Patience(attempts=3, first=0.001, longest=0.01, connect=2, silence=0.4)
+QUICK = RetryPolicy(
+    attempts=3, first_wait=0.001, longest_wait=0.01, connect_timeout=2, read_timeout=0.4
+)
 
 
 @dataclass
@@ -52,18 +54,18 @@ class Handler(BaseHTTPRequestHandler):
         if asked and page.ranges and page.same_version(self.headers.get("If-Range")):
             start = int(asked.removeprefix("bytes=").rstrip("-"))
             if start >= len(body):
-                self.answer(416, {"Content-Range": f"bytes */{len(body)}", "Content-Length": "0"})
+                self.respond(416, {"Content-Range": f"bytes */{len(body)}", "Content-Length": "0"})
                 return
         headers = {"Content-Length": str(len(body) - start), **page.headers}
         if start:
             headers["Content-Range"] = f"bytes {start}-{len(body) - 1}/{len(body)}"
         named = {"ETag": page.etag, "Last-Modified": page.modified}
         headers |= {name: value for name, value in named.items() if value}
-        self.answer(206 if start else 200, headers)
+        self.respond(206 if start else 200, headers)
         self.wfile.write(body[start:][:upto])
         then()
 
-    def answer(self, status, headers):
+    def respond(self, status, headers):
         self.send_response(status)
         for name, value in headers.items():
             self.send_header(name, value)
@@ -86,7 +88,7 @@ def stall(page: Page, upto: int) -> Callable[[Handler], None]:
 def status(code: int, **headers: str) -> Callable[[Handler], None]:
     """Answer with an error."""
     named = {name.replace("_", "-"): value for name, value in headers.items()}
-    return lambda handler: handler.answer(code, {"Content-Length": "0", **named})
+    return lambda handler: handler.respond(code, {"Content-Length": "0", **named})
 
 
 @pytest.fixture
@@ -114,13 +116,13 @@ def make_card(path="raw/x y.bin", **file) -> DatasetCard:
     })  # fmt: skip
 
 
-def promised(body: bytes = BODY) -> dict[str, object]:
+def sha256_and_size(body: bytes = BODY) -> dict[str, object]:
     """Return what a card says of a file with this content."""
     return {"sha256": hashlib.sha256(body).hexdigest(), "bytes": len(body)}
 
 
 @dataclass
-class Place:
+class Workspace:
     """A cache, and fetching into it."""
 
     root: Path
@@ -141,21 +143,21 @@ class Place:
     def record(self) -> Path:
         return self.root / "fetched.json"
 
-    def fetch(self, card, mirror=(), offline=False, patience=QUICK):
-        fetch(card, self.record, self.cache, list(mirror), offline, patience)
+    def fetch(self, card, mirror=(), offline=False, policy=QUICK):
+        fetch(card, self.record, self.cache, list(mirror), offline, policy)
         return json.loads(self.record.read_text())
 
 
 @pytest.fixture
-def place(tmp_path):
-    return Place(tmp_path)
+def workspace(tmp_path):
+    return Workspace(tmp_path)
 
 
 @pytest.fixture
 def card(server):
     """Return the card of one file at ``/f`` whose checksum is known."""
     server.site["/f"] = Page()
-    return make_card(url=server.address + "/f", **promised())
+    return make_card(url=server.address + "/f", **sha256_and_size())
 
 
 def ranges(server) -> list[str | None]:
@@ -163,9 +165,9 @@ def ranges(server) -> list[str | None]:
     return [headers.get("Range") for _, headers in server.asked]
 
 
-def kept(place: Place) -> list[str]:
+def kept(workspace: Workspace) -> list[str]:
     """Return the names of what stands where the file belongs."""
-    return sorted(path.name for path in place.target.parent.glob("*"))
+    return sorted(path.name for path in workspace.target.parent.glob("*"))
 
 
 @pytest.fixture(autouse=True)

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 _REMEDIES = {
-    errno.ENOSPC: "free some space on that disk and run again; nothing half-written was kept",
+    errno.ENOSPC: "free some space on that disk, or let cache: in the configuration name a folder "
+    "on another, and run again: a download goes on where it stopped",
     errno.EDQUOT: "your quota on that disk is used up: free some space and run again",
     errno.EACCES: "give yourself write permission there, or run in another folder",
     errno.EPERM: "give yourself write permission there, or run in another folder",
@@ -41,6 +42,18 @@ def explain_os_error(error: OSError, path: Path | None = None) -> BlindfoldError
 
 
 @contextmanager
+def explain_write_errors(path: Path) -> Iterator[None]:
+    """Raise a BlindfoldError where the block cannot write to ``path``."""
+    try:
+        yield
+    except OSError as error:
+        told = explain_os_error(error, path)
+        if told is not None:
+            raise told from error
+        raise
+
+
+@contextmanager
 def atomic(path: Path) -> Iterator[Path]:
     """Yield a temporary path beside ``path`` that becomes ``path`` when the block succeeds.
 
@@ -49,24 +62,18 @@ def atomic(path: Path) -> Iterator[Path]:
     BlindfoldError
         Where the disk is full or the folder cannot be written.
     """
-    temporary = None
-    try:
+    with explain_write_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(
             dir=path.parent, prefix=f".{path.name[:60]}.", suffix=".partial" + path.suffix
         )
         os.close(handle)
         temporary = Path(name)
-        yield temporary
-        temporary.chmod(0o644)
-        os.replace(temporary, path)
-    except OSError as error:
-        told = explain_os_error(error, path)
-        if told is not None:
-            raise told from error
-        raise
-    finally:
-        if temporary is not None:
+        try:
+            yield temporary
+            temporary.chmod(0o644)
+            os.replace(temporary, path)
+        finally:
             temporary.unlink(missing_ok=True)
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from urllib.parse import quote
 
@@ -12,92 +12,61 @@ from blindfold.core import io
 from blindfold.core.available import is_address, mirror_folders, packaged
 from blindfold.core.datasets import RawFile
 from blindfold.core.log import log
-from blindfold.fetch.answer import shown
-from blindfold.fetch.download import download
-from blindfold.fetch.errors import SourceError
-from blindfold.fetch.partial import Partial
-from blindfold.fetch.patience import Patience
-from blindfold.fetch.promise import Promise, Verified, verify
+from blindfold.fetch.checksum import ExpectedFile, VerifiedFile, require_file, verify
+from blindfold.fetch.download import RetryPolicy, download
+from blindfold.fetch.errors import SourceError, without_password
+from blindfold.fetch.resume import PartialDownload
+
+Source = tuple[str, Callable[[Path, ExpectedFile], VerifiedFile]]
+"""A name, and a function that puts the file at a path, verified, or raises SourceError."""
 
 
-@dataclass(frozen=True)
-class LocalSource:
-    """A file in a mirror folder or an installed package.
-
-    Parameters
-    ----------
-    name
-        As it stands in the record and in messages.
-    path
-        The file, or None where the package is not installed.
-    """
-
-    name: str
-    path: Path | None
-
-    def fill(self, target: Path, promised: Promise, patience: Patience) -> Verified:
-        """Copy the file to ``target``, verified.
-
-        Raises
-        ------
-        SourceError
-            Where it is not there, cannot be read, or is not what was promised.
-        """
-        if self.path is None or not self.path.exists():
-            raise SourceError("not there")
-        if self.path.is_dir():
-            raise SourceError("a folder, not a file")
-        try:
-            handle = self.path.open("rb")
-        except OSError as error:
-            raise SourceError(f"cannot be read: {error.strerror}") from error
-        with handle, io.atomic(target) as temporary:
-            with temporary.open("wb") as out:
-                shutil.copyfileobj(handle, out)
-            return verify(temporary, promised)
-
-
-@dataclass(frozen=True)
-class Address:
-    """A file behind a URL."""
-
-    url: str
-
-    @property
-    def name(self) -> str:
-        """The address as it stands in the record and in messages."""
-        return shown(self.url)
-
-    def fill(self, target: Path, promised: Promise, patience: Patience) -> Verified:
-        """Download the file to ``target``, verified; go on from what an earlier attempt left.
-
-        Raises
-        ------
-        SourceError
-            Where the address cannot be reached, answers with an error, or gives something else
-            than was promised.
-        """
-        log.info("downloading %s", self.name)
-        part = Partial.of(target)
-        download(self.url, part, promised, patience)
-        try:
-            verified = verify(part.path, promised)
-        except SourceError:
-            part.discard()
-            raise
-        part.become(target)
-        return verified
-
-
-def candidates(file: RawFile, mirror: list[str], offline: bool) -> Iterator[LocalSource | Address]:
+def sources(
+    file: RawFile, mirror: list[str], offline: bool, policy: RetryPolicy
+) -> Iterator[Source]:
     """Yield the sources of a file in the order in which they are tried."""
     if file.package is not None:
-        yield LocalSource(f"package {file.package}", packaged(file))
+        yield f"package {file.package}", partial(_copy, packaged(file))
     for entry in mirror:
         if not is_address(entry):
             (folder,) = mirror_folders([entry])
-            yield LocalSource(str(folder / file.path), folder / file.path)
+            yield str(folder / file.path), partial(_copy, folder / file.path)
         elif not offline:
-            yield Address(f"{entry.rstrip('/')}/{quote(file.path)}")
-    if file.url is not None and not offline:
-        yield Address(file.url)
+            url = f"{entry.rstrip('/')}/{quote(file.path)}"
+            yield without_password(url), partial(_download, url, policy)
+    if file.url is not None:
+        get = _refuse_offline if offline else partial(_download, file.url, policy)
+        yield without_password(file.url), get
+
+
+def _copy(path: Path | None, target: Path, expected: ExpectedFile) -> VerifiedFile:
+    """Copy a file of this machine; without a path, its package is not installed."""
+    if path is None:
+        raise SourceError("not there")
+    require_file(path)
+    try:
+        handle = path.open("rb")
+    except OSError as error:
+        raise SourceError(f"cannot be read: {error.strerror}") from error
+    with handle, io.atomic(target) as temporary:
+        with temporary.open("wb") as out:
+            shutil.copyfileobj(handle, out)
+        return verify(temporary, expected)
+
+
+def _download(url: str, policy: RetryPolicy, target: Path, expected: ExpectedFile) -> VerifiedFile:
+    """Download a file; go on from what an earlier attempt left."""
+    log.info("downloading %s", without_password(url))
+    part = PartialDownload(target)
+    download(url, part, expected, policy)
+    try:
+        verified = verify(part.path, expected)
+    except SourceError:
+        part.discard()
+        raise
+    part.complete()
+    return verified
+
+
+def _refuse_offline(target: Path, expected: ExpectedFile) -> VerifiedFile:
+    raise SourceError("not asked (offline)")
