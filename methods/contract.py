@@ -55,6 +55,18 @@ class Data:
         """Number of cells or spots."""
         return int(self.counts.shape[0])
 
+    def required_coordinates(self, method: str) -> np.ndarray:
+        """Return the coordinates that a method cannot do without.
+
+        Raises
+        ------
+        ValueError
+            Where there are none; names the method.
+        """
+        if self.coordinates is None:
+            raise ValueError(f"coordinates: none given; {method} runs on spatial data only")
+        return self.coordinates
+
 
 class Params(SimpleNamespace):
     """The parameters of the method's card, checked and filled with defaults, as attributes."""

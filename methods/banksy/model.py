@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import numpy as np
 
-from methods.banksy.block_pca import block_components
 from methods.contract import Data, Job, Params, Result
 from methods.shared.clustering.assign import kmeans_result, leiden_result
 from methods.shared.expression.counts import scale_to_total, take_genes
@@ -15,22 +14,21 @@ from methods.shared.expression.hvg import seurat_genes
 from methods.shared.graphs.weights import fuzzy_graph
 from methods.shared.training.seeding import random_stream
 
+from .block_pca import block_components
 from .neighbourhood import Augmented, kernels
 
 
 def augment(data: Data, n_genes: int, k_geom: int, mixing: float) -> Augmented:
     """Scale spots to equal totals, without a logarithm, and set neighbourhoods beside them."""
-    assert data.coordinates is not None
+    coordinates = data.required_coordinates("BANKSY")
     scaled, _ = scale_to_total(data.counts, None)
     expression = take_genes(scaled, seurat_genes(scaled, n_genes)).astype(np.float64)
-    mean, gradient = kernels(data.coordinates, k_geom, data.pitch)
+    mean, gradient = kernels(coordinates, k_geom, data.pitch)
     return Augmented(expression, mean, gradient, mixing)
 
 
 def fit(data: Data, params: Params, job: Job) -> Result:
     """Reduce the augmented expression and cluster it."""
-    if data.coordinates is None:
-        raise ValueError("coordinates: none given; BANKSY runs on spatial data only")
     augmented = augment(data, params.n_genes, params.k_geom, params.mixing)
     count = max(min(params.n_components, data.n_cells - 1), 1)
     components = block_components(

@@ -8,6 +8,5 @@ from methods.shared.clustering.assign import kmeans_result
 
 def fit(data: Data, params: Params, job: Job) -> Result:
     """Cluster spots by position."""
-    if data.coordinates is None:
-        raise ValueError("coordinates: none given; this control runs on spatial data only")
-    return kmeans_result(data.coordinates, job, params.k_rule, params.n_starts)
+    coordinates = data.required_coordinates("this control")
+    return kmeans_result(coordinates, job, params.k_rule, params.n_starts)

@@ -9,12 +9,12 @@ import numpy as np
 import scipy.sparse as sp
 
 from methods.contract import Data, Job, Params, Result
-from methods.diffusion.column_file import ColumnFile
 from methods.shared.clustering.assign import kmeans_result
 from methods.shared.expression.counts import log1p, scale_to_total
 from methods.shared.expression.pca import standard_components
 from methods.shared.expression.row_blocks import RowBlocks
 
+from .column_file import ColumnFile
 from .kernel import alpha_decay
 
 COLUMNS = 128  # genes diffused at a time

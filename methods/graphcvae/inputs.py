@@ -8,9 +8,13 @@ import numpy as np
 import scipy.sparse as sp
 
 from methods.contract import Data
-from methods.shared.expression.counts import log1p, scale_to_total, take_genes, unit_variance
-from methods.shared.expression.hvg import seurat_v3_genes
-from methods.shared.graphs.weights import normalized_adjacency, row_normalized, symmetrized
+from methods.shared.graphs.weights import (
+    gathering,
+    normalized_adjacency,
+    row_normalized,
+    symmetrized,
+    with_loops,
+)
 from methods.shared.image.spots import image_components
 
 from .augment import profiles, similarity
@@ -27,13 +31,6 @@ class Inputs(NamedTuple):
     notes: dict[str, Any]
 
 
-def expression(counts: sp.csr_matrix, n_genes: int) -> sp.csr_matrix:
-    """Choose genes on augmented counts, normalise, log and scale without centring."""
-    chosen = seurat_v3_genes(counts, n_genes)
-    logged = log1p(scale_to_total(counts, 1e4)[0])
-    return unit_variance(take_genes(logged, chosen), clip=10.0)
-
-
 def propagation(graph: sp.csr_matrix, kind: str) -> sp.csr_matrix:
     """
     Normalise a directed neighbour graph with loops.
@@ -48,11 +45,8 @@ def propagation(graph: sp.csr_matrix, kind: str) -> sp.csr_matrix:
     """
     if kind == "symmetric":
         graph = symmetrized(graph)
-    looped = sp.csr_matrix(graph + sp.eye_array(graph.shape[0], dtype=np.float32, format="csr"))
-    if kind == "symmetric":
-        return normalized_adjacency(looped)
-    scale = sp.diags_array(1 / np.sqrt(np.asarray(looped.sum(axis=0)).ravel()))
-    return sp.csr_matrix(scale @ looped.T @ scale).astype(np.float32)
+    looped = with_loops(graph)
+    return normalized_adjacency(looped) if kind == "symmetric" else gathering(looped)
 
 
 def edge_weights(
@@ -86,16 +80,8 @@ def edge_weights(
     return weights, notes
 
 
-def check(data: Data) -> np.ndarray:
-    """Return the coordinates, or say what is missing."""
-    if data.coordinates is None:
-        raise ValueError("coordinates: none given; GraphCVAE runs on spatial data only")
-    return data.coordinates
-
-
 def readout(graph: sp.csr_matrix, kind: str) -> sp.csr_matrix | None:
     """Average over each spot and its neighbours in either direction; None for the identity."""
     if kind == "identity":
         return None
-    loops = sp.eye_array(graph.shape[0], dtype=np.float32, format="csr")
-    return row_normalized(sp.csr_matrix(symmetrized(graph) + loops))
+    return row_normalized(with_loops(symmetrized(graph)))

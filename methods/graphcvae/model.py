@@ -12,15 +12,16 @@ from torch.nn.functional import normalize
 
 from methods.contract import Data, Job, Params, Result
 from methods.shared.clustering.assign import mixture_result
-from methods.shared.clustering.kmeans import check_clusters
 from methods.shared.expression.pca import dense_components
-from methods.shared.graphs.sections import section_knn, section_vote
+from methods.shared.expression.spots import scaled_log_expression
+from methods.shared.graphs.sections import section_knn, voted
 from methods.shared.nn.sparse import TiledMatrix
-from methods.shared.training.loop import Training, fused_adam
+from methods.shared.training.fit import Phase, check_data, train_and_cluster
+from methods.shared.training.loop import fused_adam
 from methods.shared.training.seeding import random_stream, torch_stream
 
 from .augment import augmented, best_neighbours
-from .inputs import Inputs, check, edge_weights, expression, propagation, readout
+from .inputs import Inputs, edge_weights, propagation, readout
 from .losses import contrast, divergence, reconstruction_error
 from .network import Network, Posterior, Projected
 
@@ -29,14 +30,14 @@ DROPOUT = 0.1
 
 def prepare(data: Data, params: Params, rng: np.random.Generator) -> Inputs:
     """Augment and scale the counts, and build the graphs."""
-    place = (check(data), data.pitch, data.batch)
-    near = section_knn(place[0], params.n_candidates, *place[1:])
+    coordinates = data.required_coordinates("GraphCVAE")
+    near = section_knn(coordinates, params.n_candidates, data.pitch, data.batch)
     weights, notes = edge_weights(data, near, params.use_image, rng)
     averaging = best_neighbours(near, weights, params.n_similar, params.drop_best)
     counts = augmented(data.counts, averaging, params.own_weight, params.neighbour_weight)
-    graph = section_knn(place[0], params.n_neighbors, *place[1:])
+    graph = section_knn(coordinates, params.n_neighbors, data.pitch, data.batch)
     return Inputs(
-        expression(counts, params.n_genes),
+        scaled_log_expression(counts, params.n_genes),
         propagation(graph, params.graph),
         readout(graph, params.readout),
         {**notes, "spots_augmented": int(np.count_nonzero(np.diff(averaging.indptr)))},
@@ -128,21 +129,18 @@ class Model:
 
 def fit(data: Data, params: Params, job: Job) -> Result:
     """Train, reduce the embedding to its principal components and fit the mixture."""
-    if job.n_clusters is not None:
-        check_clusters(job.n_clusters, data.n_cells)
+    check_data(data, job, "GraphCVAE")
     inputs = prepare(data, params, random_stream(job.seed, "augmentation"))
     model = Model(inputs, params, job)
-    assert data.coordinates is not None
-    place = (data.coordinates, params.refine, data.pitch, data.batch)
 
     def head() -> Result:
-        scores = dense_components(model.embedding(), params.n_components)
-        found = mixture_result(scores, job, params.k_rule, params.kmeans_starts)
-        found.clusters = section_vote(found.clusters, *place)
-        return found
+        embedding = model.embedding()
+        components = dense_components(embedding, params.n_components)
+        found = mixture_result(components, job, params.k_rule, params.kmeans_starts)
+        found.embedding = embedding
+        found.notes |= inputs.notes
+        return voted(found, data, params.refine)
 
-    training = Training(job, params.epochs, lambda: head().clusters, model)
     optimiser = fused_adam(list(model.network.parameters()), params.learning_rate)
-    training.run(optimiser, model.step, params.epochs)
-    final = head()
-    return training.result(final.clusters, model.embedding(), {**final.notes, **inputs.notes})
+    phases = [Phase(optimiser, model.step, params.epochs)]
+    return train_and_cluster(model, job, params.epochs, phases, head)

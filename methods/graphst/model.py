@@ -8,65 +8,23 @@ from __future__ import annotations
 import numpy as np
 import scipy.sparse as sp
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn.functional import normalize, softplus
 
 from methods.contract import Data, Job, Params, Result
 from methods.shared.clustering.assign import mixture_result
-from methods.shared.clustering.kmeans import check_clusters
-from methods.shared.expression.counts import log1p, scale_to_total, take_genes, unit_variance
-from methods.shared.expression.hvg import seurat_v3_genes
+from methods.shared.expression.spots import scaled_log_expression
 from methods.shared.graphs.neighbors import spatial_knn
-from methods.shared.graphs.sections import section_vote
-from methods.shared.graphs.weights import (
-    adjacency,
-    normalized_adjacency,
-    row_normalized,
-    symmetrized,
-)
+from methods.shared.graphs.sections import voted
+from methods.shared.graphs.weights import adjacency, row_normalized
 from methods.shared.losses.gram import gram_mse
-from methods.shared.nn.layers import glorot
 from methods.shared.nn.sparse import SparseMatrix
-from methods.shared.training.loop import Training, fused_adam
+from methods.shared.training.fit import Phase, check_data, train_and_cluster
+from methods.shared.training.loop import fused_adam
 from methods.shared.training.seeding import torch_stream
 
-
-def prepare(counts: sp.csr_matrix, n_genes: int) -> sp.csr_matrix:
-    """Choose genes on raw counts, normalise, log and scale without centring; stays sparse."""
-    chosen = seurat_v3_genes(counts, n_genes)
-    logged = log1p(scale_to_total(counts, 1e4)[0])
-    return unit_variance(take_genes(logged, chosen), clip=10.0)
-
-
-def propagation(neighbours: np.ndarray, kind: str) -> sp.csr_matrix:
-    """
-    Normalise the symmetrised graph.
-
-    Parameters
-    ----------
-    neighbours
-        spots x k.
-    kind
-        ``visium``: D^-1/2 A D^-1/2 + I, the identity added afterwards; ``standard``: the same
-        with A + I inside.
-    """
-    graph = symmetrized(adjacency(neighbours))
-    identity = sp.eye_array(graph.shape[0], dtype=np.float32, format="csr")
-    if kind == "visium":
-        return sp.csr_matrix(normalized_adjacency(graph) + identity)
-    return normalized_adjacency(sp.csr_matrix(graph + identity))
-
-
-class Network(nn.Module):
-    """Linear encoder and decoder around the graph, and the bilinear discriminator."""
-
-    def __init__(self, n_genes: int, width: int, generator: torch.Generator) -> None:
-        super().__init__()
-        self.encoder = glorot(n_genes, width, generator=generator)
-        self.decoder = glorot(width, n_genes, generator=generator)
-        fans = (width * width, width)  # as torch counts them for a 1 x d x d bilinear form
-        self.bilinear = glorot(width, width, generator=generator, scale=fans)
-        self.bias = nn.Parameter(torch.zeros(()))
+from .inputs import propagation
+from .network import Network
 
 
 class Model:
@@ -145,22 +103,17 @@ class Model:
 
 def fit(data: Data, params: Params, job: Job) -> Result:
     """Train, reduce the reconstruction to 20 components and fit the mixture."""
-    if data.coordinates is None:
-        raise ValueError("coordinates: none given; GraphST runs on spatial data only")
-    if job.n_clusters is not None:
-        check_clusters(job.n_clusters, data.n_cells)
-    place = (data.coordinates, params.refine, data.pitch, data.batch)
-    neighbours = spatial_knn(data.coordinates, params.n_neighbors, data.pitch)
-    model = Model(prepare(data.counts, params.n_genes), neighbours, params, job)
+    check_data(data, job, "GraphST")
+    coordinates = data.required_coordinates("GraphST")
+    neighbours = spatial_knn(coordinates, params.n_neighbors, data.pitch)
+    features = scaled_log_expression(data.counts, params.n_genes)
+    model = Model(features, neighbours, params, job)
 
     def head() -> Result:
         components = model.components(params.n_components)
         found = mixture_result(components, job, params.k_rule, params.kmeans_starts)
-        found.clusters = section_vote(found.clusters, *place)
-        return found
+        return voted(found, data, params.refine)
 
-    training = Training(job, params.epochs, lambda: head().clusters, model)
-    training.run(fused_adam(list(model.network.parameters()), 1e-3), model.step, params.epochs)
-    final = head()
-    assert final.embedding is not None
-    return training.result(final.clusters, final.embedding, final.notes)
+    optimiser = fused_adam(list(model.network.parameters()), 1e-3)
+    phases = [Phase(optimiser, model.step, params.epochs)]
+    return train_and_cluster(model, job, params.epochs, phases, head)

@@ -12,7 +12,7 @@ from methods.shared.expression.counts import scale_to_total, take_genes, zscores
 from methods.shared.expression.hvg import seurat_v3_genes
 from methods.shared.expression.pca import principal_components
 from methods.shared.graphs.sections import section_knn
-from methods.shared.graphs.weights import symmetrized
+from methods.shared.graphs.weights import symmetrized, with_loops
 from methods.shared.image.spots import image_components
 
 SHARE = 0.2  # of the spots; `min_spots` asks for no more than this
@@ -70,7 +70,7 @@ def expression(
     return principal_components(zscores(scaled).sparse, n_components)
 
 
-def looped_graph(data: Data, n_neighbors: int) -> sp.csr_matrix:
+def neighbor_graph(data: Data, n_neighbors: int) -> sp.csr_matrix:
     """
     Join spots of one section where either is among the other's nearest, and each with itself.
 
@@ -78,11 +78,8 @@ def looped_graph(data: Data, n_neighbors: int) -> sp.csr_matrix:
     -------
     Symmetric ones with the diagonal, spots x spots, float32.
     """
-    assert data.coordinates is not None
-    graph = symmetrized(section_knn(data.coordinates, n_neighbors, data.pitch, data.batch))
-    looped = sp.csr_matrix(graph + sp.eye_array(graph.shape[0], dtype=np.float32, format="csr"))
-    looped.sort_indices()
-    return looped
+    coordinates = data.required_coordinates("MultiST")
+    return with_loops(symmetrized(section_knn(coordinates, n_neighbors, data.pitch, data.batch)))
 
 
 def image_tokens(

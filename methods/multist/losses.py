@@ -41,8 +41,8 @@ def draw_negatives(positives: sp.csr_matrix, rng: np.random.Generator) -> np.nda
     while pending.size:
         column[pending] = rng.integers(n, size=pending.size)
         key = row[pending] * n + column[pending]
-        place = np.minimum(np.searchsorted(taken, key), len(taken) - 1)
-        pending = pending[taken[place] == key]
+        at = np.minimum(np.searchsorted(taken, key), len(taken) - 1)
+        pending = pending[taken[at] == key]
     return np.column_stack([row, column])
 
 

@@ -5,6 +5,7 @@ Wang et al., arXiv 2601.13331 (2026), code LabJunBMI/MultiST.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -13,20 +14,21 @@ from torch import Tensor
 
 from methods.contract import Data, Job, Params, Result
 from methods.shared.clustering.assign import mixture_result
-from methods.shared.clustering.kmeans import check_clusters, kmeans
+from methods.shared.clustering.kmeans import kmeans
 from methods.shared.expression.pca import dense_components
 from methods.shared.graphs.weights import normalized_adjacency
 from methods.shared.losses.self_training import mean_kl, sharpened_target, student_assignments
 from methods.shared.nn.sparse import TiledMatrix
-from methods.shared.training.loop import Training
+from methods.shared.training.fit import Phase, check_data, train_and_cluster
+from methods.shared.training.loop import adam_with_decay
 from methods.shared.training.seeding import random_stream, torch_stream
 
 from .adversary import SAMPLE, Adversary, kernel_distance, mean_distance
-from .fused import SecondStage, Setting
-from .inputs import expression, image_tokens, looped_graph
+from .inputs import expression, image_tokens, neighbor_graph
+from .label_spreading import spread_labels
 from .losses import agreement, cosine_error, draw_negatives, pair_entropy, pattern, prior
 from .network import Dropout, Encoded, Network
-from .propagation import propagated
+from .second_stage import SecondStage, Setting
 
 RECONSTRUCTION, GRAPH, ADVERSARIAL = 10.0, 0.1, 0.3
 NOISE_FROM, CRITIC_EVERY = 10, 5
@@ -52,7 +54,7 @@ class Model:
         x = expression(data.counts, params.min_spots, params.n_genes, params.n_components)
         self.x = torch.as_tensor(x, dtype=torch.float32, device=device)
         self.square = self.x.square().sum(dim=1)
-        looped = looped_graph(data, params.n_neighbors)
+        looped = neighbor_graph(data, params.n_neighbors)
         self.graph = TiledMatrix(normalized_adjacency(looped), device)
         negatives = draw_negatives(looped, random_stream(job.seed, "negatives"))
         self.pairs = pattern(looped, negatives, device)
@@ -64,19 +66,23 @@ class Model:
         self.noise = torch_stream(job.seed, "noise", device)
         self.masks = torch_stream(job.seed, "masks", device)
         self.drop = Dropout(params.dropout, self.masks)
-        self.wanted: Tensor | None = None
-        self.fused: SecondStage | None = None
-        self.second = False
-        self.notes = self._see(data, weights)
+        self.target: Tensor | None = None
+        self.second_stage: SecondStage | None = None
+        self.in_second_stage = False
+        self.notes = self._prepare_second_stage(data, weights)
 
     @property
     def CHANGES(self) -> tuple[str, ...]:
         """What training changes."""
         adversary = ("generator", "critic", "generator_optimiser", "critic_optimiser")
-        changes = ("network", "noise", "masks", "wanted", *(f"adversary.{a}" for a in adversary))
-        return changes if self.fused is None else (*changes, "fused.network", "fused.genes")
+        changes = ("network", "noise", "masks", "target", *(f"adversary.{a}" for a in adversary))
+        return (
+            changes
+            if self.second_stage is None
+            else (*changes, "second_stage.network", "second_stage.genes")
+        )
 
-    def _see(self, data: Data, weights: torch.Generator) -> dict[str, Any]:
+    def _prepare_second_stage(self, data: Data, weights: torch.Generator) -> dict[str, Any]:
         """Prepare the second stage where there is an image to be used; tell what was found."""
         params, job = self.params, self.job
         if not params.use_image:
@@ -97,7 +103,7 @@ class Model:
                 return random_stream(job.seed, f"batches {epoch}").permutation(n)
 
             generators = (weights, self.masks)
-            self.fused = SecondStage(tokens, data, setting, shuffle, generators, job.device)
+            self.second_stage = SecondStage(tokens, data, setting, shuffle, generators, job.device)
         return notes
 
     def draw(self) -> Tensor:
@@ -153,8 +159,8 @@ class Model:
     def cluster_step(self, epoch: int) -> dict[str, Tensor]:
         """Reconstruct, and sharpen the assignments towards a target kept for some steps."""
         centres = self.network.centres
-        if self.wanted is None or epoch % REFRESH == 0:
-            self.wanted = sharpened_target(student_assignments(self.latent(), centres.detach()))
+        if self.target is None or epoch % REFRESH == 0:
+            self.target = sharpened_target(student_assignments(self.latent(), centres.detach()))
         encoded, losses, _ = self.reconstruct()
         noise = self.noise_latent()
         q, other = (student_assignments(z, centres) for z in (encoded.latent, noise))
@@ -162,7 +168,7 @@ class Model:
         distance = self.distance(encoded.latent, noise)
         return {
             **losses,
-            "clustering": mean_kl(self.wanted, q) / len(centres),
+            "clustering": mean_kl(self.target, q) / len(centres),
             "adversarial": ADVERSARIAL * (consistency + distance),
         }
 
@@ -189,42 +195,35 @@ class Model:
 
     def embedding(self) -> np.ndarray:
         """Return what is clustered: z, or components of the blend with the image."""
-        if self.fused is not None and self.second:
-            return dense_components(self.fused.embedding(), COMPONENTS)
+        if self.second_stage is not None and self.in_second_stage:
+            return dense_components(self.second_stage.embedding(), COMPONENTS)
         return self.latent().cpu().double().numpy()
-
-    def optimiser(self) -> torch.optim.Adam:
-        """Return Adam with decay added to the gradient, one for both phases."""
-        rate, decay = self.params.learning_rate, self.params.weight_decay
-        return torch.optim.Adam(self.network.parameters(), rate, weight_decay=decay, fused=True)
 
 
 def fit(data: Data, params: Params, job: Job) -> Result:
     """Train both stages, fit the mixture and spread labels to the spots around."""
-    if data.coordinates is None:
-        raise ValueError("coordinates: none given; MultiST runs on spatial data only")
-    if job.n_clusters is not None:
-        check_clusters(job.n_clusters, data.n_cells)
+    check_data(data, job, "MultiST")
     model = Model(data, params, job)
-    place = (data.coordinates, params.refine, data.pitch, data.batch)
+    coordinates = data.required_coordinates("MultiST")
+    around = (coordinates, params.refine, data.pitch, data.batch)
+    second_stage = model.second_stage
+    fusion = params.fusion_epochs if second_stage is not None else 0
+
+    def phases() -> Iterator[Phase]:
+        optimiser = adam_with_decay(model.network, params)
+        yield Phase(optimiser, model.pretrain_step, params.epochs)
+        model.place_centres()
+        yield Phase(optimiser, model.cluster_step, params.cluster_epochs)
+        if second_stage is not None:
+            second_stage.genes = model.latent()
+            model.in_second_stage = True
+            yield Phase(second_stage.optimiser, second_stage.step, fusion)
 
     def head() -> Result:
         found = mixture_result(model.embedding(), job, params.k_rule, params.kmeans_starts)
-        found.clusters = propagated(found.clusters, *place)
+        found.clusters = spread_labels(found.clusters, *around)
+        found.notes |= {**model.notes, "components": model.x.shape[1]}
         return found
 
-    fusion = params.fusion_epochs if model.fused is not None else 0
     epochs = params.epochs + params.cluster_epochs + fusion
-    training = Training(job, epochs, lambda: head().clusters, model)
-    optimiser = model.optimiser()
-    training.run(optimiser, model.pretrain_step, params.epochs)
-    model.place_centres()
-    training.run(optimiser, model.cluster_step, params.cluster_epochs)
-    if model.fused is not None:
-        model.fused.genes = model.latent()
-        model.second = True
-        training.run(model.fused.optimiser, model.fused.step, fusion)
-    final = head()
-    assert final.embedding is not None
-    notes = {**final.notes, **model.notes, "components": model.x.shape[1]}
-    return training.result(final.clusters, final.embedding, notes)
+    return train_and_cluster(model, job, epochs, phases(), head)

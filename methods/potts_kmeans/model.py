@@ -91,11 +91,10 @@ def smooth(
 
 def fit(data: Data, params: Params, job: Job) -> Result:
     """Cluster spots as PCA + k-means does and smooth the labels."""
-    if data.coordinates is None:
-        raise ValueError("coordinates: none given; the Potts field needs spatial data")
+    coordinates = data.required_coordinates("the Potts field")
     components = standard_components(data.counts, params.n_genes, params.n_components)
     result = kmeans_result(components, job, params.k_rule, params.n_starts)
-    nearest = spatial_knn(data.coordinates, params.n_neighbors, data.pitch)
+    nearest = spatial_knn(coordinates, params.n_neighbors, data.pitch)
     graph = symmetrized(adjacency(nearest))
     start = result.clusters
     result.clusters, energies = smooth(components, graph, start, params.beta, params.rounds)

@@ -12,10 +12,11 @@ import scipy.sparse as sp
 import torch
 from torch import Tensor, nn
 
-from methods.scgnn.losses import InnerProductDecoder
-from methods.shared.graphs.weights import normalized_adjacency
+from methods.shared.graphs.weights import normalized_adjacency, with_loops
 from methods.shared.nn.layers import glorot
 from methods.shared.nn.sparse import SparseMatrix
+
+from .losses import InnerProductDecoder
 
 
 class Draws(NamedTuple):
@@ -30,12 +31,6 @@ class Draws(NamedTuple):
 def binarised(latent: np.ndarray) -> np.ndarray:
     """Mark where a cell exceeds the mean over cells, cells x d."""
     return (latent > latent.mean(axis=0)).astype(np.float32)
-
-
-def with_loops(graph: sp.csr_matrix) -> sp.csr_matrix:
-    """Add the unit diagonal."""
-    identity = sp.eye_array(graph.shape[0], dtype=np.float32, format="csr")
-    return sp.csr_matrix(graph + identity)
 
 
 def without_some_edges(

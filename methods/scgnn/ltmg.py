@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 import scipy.sparse as sp
 
-from .mixture import Mixture, Observed, fit, log_joint, log_likelihood
+from .censored_mixture import Mixture, Observed, fit, log_joint, log_likelihood
 
 MOST = 5  # components
 JITTER = 1e-4

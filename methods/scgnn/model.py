@@ -14,20 +14,20 @@ import torch
 from sklearn.metrics import adjusted_rand_score
 
 from methods.contract import Data, Job, Params, Result
-from methods.shared.clustering.kmeans import check_clusters
+from methods.shared.training.fit import check_data
 from methods.shared.training.loop import Step, Training, fused_adam
 from methods.shared.training.seeding import random_stream, torch_stream
 from methods.shared.training.state import restore, state_of
 
 from .autoencoder import Autoencoder
 from .blocks import Blocks, Output, expression_blocks, reconstruction_blocks, weighted_cells
-from .cells import cell_graph
+from .cell_graph import cell_graph
 from .compact import Rest
 from .convergence import graph_change, stops
 from .graph_autoencoder import Draws, GraphAutoencoder, binarised, without_some_edges
-from .impute import cell_weights, completed
-from .partition import partition
-from .preprocess import Inputs, prepare
+from .imputation import cell_weights, completed
+from .inputs import Inputs, prepare
+from .louvain_kmeans import partition
 
 RATE, GRAPH_RATE = 1e-3, 1e-2
 GRAPH_SHARE, CLUSTER_SHARE, SPARSITY = 0.3, 0.1, 1.0  # of the imputation loss
@@ -91,7 +91,7 @@ class Model:
         self.run(name, optimiser, step, epochs)
         return kept[0]
 
-    def look(self) -> None:
+    def build_cell_graph(self) -> None:
         """Build the cell graph of the present latent and embed it."""
         params, seed = self.params, self.job.seed
         latent = self.output.latent.cpu().numpy()
@@ -130,11 +130,11 @@ class Model:
             return
         self.plan(self.params.iterations, self.job.n_clusters or 8)
         self.output = self.train("feature", self.network, self.weighted, self.params.epochs)
-        self.look()
+        self.build_cell_graph()
         self.first = self.graph.communities
-        self.keep()
+        self.offer_checkpoint()
 
-    def keep(self) -> None:
+    def offer_checkpoint(self) -> None:
         """Offer the state between two rounds to the checkpoint."""
         self.job.checkpoint.save(lambda: state_of(self, self.CHANGES))
 
@@ -148,7 +148,7 @@ class Model:
         else:
             epochs *= count + 1
         self.output = self.train("feature", self.network, blocks, epochs)
-        self.look()
+        self.build_cell_graph()
 
     def cluster_output(self, cells: np.ndarray) -> Output:
         """Train a copy of the feature autoencoder on the reconstruction of one cluster."""
@@ -189,7 +189,7 @@ def rounds(model: Model) -> list[tuple[int, np.ndarray]]:
         ari = adjusted_rand_score(found[-2][1], clusters) if len(found) > 1 else 0.0
         still = stops(params.stop, ari > params.stop_ari, change < params.stop_change)
         model.rests = still or left == 1
-        model.keep()
+        model.offer_checkpoint()
     if not params.stale_labels:
         found.append((model.training.done, model.clusters()))
     return found
@@ -203,8 +203,7 @@ def spread(parts: list[tuple[int, np.ndarray]], count: int) -> list[tuple[int, n
 
 def fit(data: Data, params: Params, job: Job) -> Result:
     """Embed and cluster in rounds; then impute, where it is asked for."""
-    if job.n_clusters is not None:
-        check_clusters(job.n_clusters, data.n_cells)
+    check_data(data, job)
     inputs = prepare(
         data.counts,
         params.n_genes,

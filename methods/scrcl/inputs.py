@@ -17,8 +17,9 @@ from methods.shared.expression.counts import (
 )
 from methods.shared.expression.hvg import seurat_genes, seurat_v3_genes
 from methods.shared.expression.pca import principal_components
+from methods.shared.expression.spots import scaled_log_expression
 from methods.shared.graphs.neighbors import cosine_knn, feature_knn, spatial_knn
-from methods.shared.graphs.weights import adjacency, symmetrized
+from methods.shared.graphs.weights import adjacency, gathering, symmetrized
 
 COMPONENTS_FROM = 10_000
 N_COMPONENTS = 50
@@ -90,13 +91,12 @@ def spots_of(data: Data, n_genes: int, n_neighbors: int, kind: str) -> tuple[sp.
     -------
     Features and the graph of spots.
     """
-    assert data.coordinates is not None
+    coordinates = data.required_coordinates("scRCL on spots")
+    graph = symmetrized(adjacency(spatial_knn(coordinates, n_neighbors, data.pitch)))
+    if kind == "scaled":
+        return scaled_log_expression(data.counts, n_genes), graph
     chosen = seurat_v3_genes(data.counts, n_genes)
-    graph = symmetrized(adjacency(spatial_knn(data.coordinates, n_neighbors, data.pitch)))
-    if kind == "counts":
-        return take_genes(data.counts, chosen).astype(np.float32), graph
-    logged = log1p(scale_to_total(data.counts, 1e4)[0])
-    return unit_variance(take_genes(logged, chosen), clip=10.0), graph
+    return take_genes(data.counts, chosen).astype(np.float32), graph
 
 
 def gene_neighbours(features: sp.csr_matrix, k: int) -> np.ndarray:
@@ -127,14 +127,7 @@ def gene_neighbours(features: sp.csr_matrix, k: int) -> np.ndarray:
 
 
 def gene_propagation(neighbours: np.ndarray) -> sp.csr_matrix:
-    """
-    Normalise the directed gene graph as messages along its arrows do.
-
-    With B the 0/1 lists including the diagonal and d its column sums, d^-1/2 B^T d^-1/2: a gene
-    gathers the genes that list it.
-    """
-    genes = len(neighbours)
+    """Normalise the directed gene graph, each gene in its own list: it gathers who lists it."""
     lists = adjacency(neighbours)
-    lists = sp.csr_matrix(lists.maximum(sp.eye_array(genes, dtype=np.float32, format="csr")))
-    scale = sp.diags_array(1 / np.sqrt(np.asarray(lists.sum(axis=0)).ravel()))
-    return sp.csr_matrix(scale @ lists.T @ scale).astype(np.float32)
+    own = sp.eye_array(len(neighbours), dtype=np.float32, format="csr")
+    return gathering(sp.csr_matrix(lists.maximum(own)))

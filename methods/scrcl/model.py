@@ -10,25 +10,26 @@ from typing import Any, NamedTuple
 import numpy as np
 import scipy.sparse as sp
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn.functional import normalize
 
 from methods.contract import Data, Job, Params, Result
-from methods.shared.clustering.kmeans import check_clusters, kmeans
+from methods.shared.clustering.kmeans import kmeans
 from methods.shared.clustering.n_clusters import number_of_clusters
 from methods.shared.expression.pca import standard_components
-from methods.shared.graphs.sections import section_vote
-from methods.shared.graphs.weights import normalized_adjacency
+from methods.shared.graphs.sections import voted
+from methods.shared.graphs.weights import normalized_adjacency, with_loops
 from methods.shared.nn.dropout import Mask, activate, draw_mask, dropped_product
-from methods.shared.nn.layers import glorot
 from methods.shared.nn.matmul import product
 from methods.shared.nn.sparse import SparseMatrix, TiledMatrix, sum_over_edges
-from methods.shared.training.loop import Training
+from methods.shared.training.fit import Phase, check_data, train_and_cluster
+from methods.shared.training.loop import adam_with_decay
 from methods.shared.training.seeding import random_stream, torch_stream
 
-from .alignment import CellGraph, alignment
-from .heads import cosine_kmeans
+from .cosine_kmeans import cosine_kmeans
 from .inputs import Inputs, cells_of, gene_neighbours, gene_propagation, spots_of
+from .losses import CellGraph, alignment
+from .network import Network
 
 SLOPE = 0.01
 
@@ -52,44 +53,6 @@ class Views(NamedTuple):
     gcn: Tensor
 
 
-def uniform(*shape: int, fan_in: int, generator: torch.Generator) -> nn.Parameter:
-    """Draw as torch's linear layers do, from -1 to 1 over the root of the fan-in."""
-    return nn.Parameter((2 * torch.rand(shape, generator=generator) - 1) / fan_in**0.5)
-
-
-class Network(nn.Module):
-    """
-    Weights of the two encoders, the projector and the gene encoder.
-
-    Parameters
-    ----------
-    shape
-        Cells and genes; the gene encoder has one row of weights per cell.
-    width, refined
-        Of the views, and of the refined views.
-    generator
-        Draws the weights.
-    """
-
-    def __init__(
-        self, shape: tuple[int, int], width: int, refined: int, generator: torch.Generator
-    ) -> None:
-        super().__init__()
-        cells, genes = shape
-        self.mlp = uniform(genes, width, fan_in=genes, generator=generator)
-        self.mlp_bias = uniform(width, fan_in=genes, generator=generator)
-        self.first = glorot(genes, width, generator=generator)
-        self.first_bias = nn.Parameter(torch.zeros(width))
-        self.second = glorot(width, width, generator=generator)
-        self.second_bias = nn.Parameter(torch.zeros(width))
-        self.last = uniform(width, width, fan_in=width, generator=generator)
-        self.last_bias = uniform(width, fan_in=width, generator=generator)
-        self.projector = uniform(width, genes, fan_in=width, generator=generator)
-        self.projector_bias = uniform(genes, fan_in=width, generator=generator)
-        self.genes = glorot(cells, refined, generator=generator)
-        self.genes_bias = nn.Parameter(torch.zeros(refined))
-
-
 class Model:
     """One network on one set of cells."""
 
@@ -99,8 +62,7 @@ class Model:
         device = job.device
         self.params = params
         self.hops = (params.mlp_hops, params.gcn_hops)
-        identity = sp.eye_array(len(inputs.cells.indptr) - 1, dtype=np.float32, format="csr")
-        looped = sp.csr_matrix(inputs.cells + identity)
+        looped = with_loops(inputs.cells)
         self.features = TiledMatrix(inputs.features, device)
         self.genes_by_cells = self.features.matrix.T
         self.smooth = TiledMatrix(normalized_adjacency(looped), device)
@@ -168,13 +130,8 @@ class Model:
         with torch.no_grad():
             return torch.cat(self.refine(self.views(), (None, None)), dim=1).cpu().numpy()
 
-    def optimiser(self) -> torch.optim.Adam:
-        """Return Adam with decay added to the gradient."""
-        rate, decay = self.params.learning_rate, self.params.weight_decay
-        return torch.optim.Adam(self.network.parameters(), rate, weight_decay=decay, fused=True)
 
-
-def wanted(
+def n_clusters_and_notes(
     data: Data, cells: sp.csr_matrix, params: Params, job: Job
 ) -> tuple[int, dict[str, Any]]:
     """
@@ -200,26 +157,19 @@ def cluster(embedding: np.ndarray, n_clusters: int, params: Params, job: Job) ->
 
 def fit(data: Data, params: Params, job: Job) -> Result:
     """Train both views together, cluster the refined ones, smooth over the tissue if asked."""
-    if job.n_clusters is not None:
-        check_clusters(job.n_clusters, data.n_cells)
+    check_data(data, job)
     inputs = prepare(data, params)
-    n_clusters, number = wanted(data, inputs.cells, params, job)
+    n_clusters, number = n_clusters_and_notes(data, inputs.cells, params, job)
     model = Model(inputs, n_clusters, params, job)
-    radius = params.refine if data.coordinates is not None else 0
 
-    def head() -> tuple[np.ndarray, np.ndarray]:
-        plain = cluster(model.embedding(), n_clusters, params, job)
-        if not radius:
-            return plain, plain
-        assert data.coordinates is not None
-        return section_vote(plain, data.coordinates, radius, data.pitch, data.batch), plain
+    def head() -> Result:
+        embedding = model.embedding()
+        plain = cluster(embedding, n_clusters, params, job)
+        notes = {**number, "refined": len(model.network.genes_bias)}
+        found = voted(Result(plain, embedding, notes=notes), data, params.refine)
+        found.notes["changed_by_vote"] = float(np.mean(found.clusters != plain))
+        return found
 
-    training = Training(job, params.epochs, lambda: head()[0], model)
-    training.run(model.optimiser(), model.step, params.epochs)
-    clusters, plain = head()
-    notes = {
-        **number,
-        "refined": len(model.network.genes_bias),
-        "changed_by_vote": float(np.mean(clusters != plain)),
-    }
-    return training.result(clusters, model.embedding(), notes)
+    optimiser = adam_with_decay(model.network, params)
+    phases = [Phase(optimiser, model.step, params.epochs)]
+    return train_and_cluster(model, job, params.epochs, phases, head)

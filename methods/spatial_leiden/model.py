@@ -37,10 +37,9 @@ def joint_graph(
 
 def fit(data: Data, params: Params, job: Job) -> Result:
     """Cluster spots by Leiden on the joint graph."""
-    if data.coordinates is None:
-        raise ValueError("coordinates: none given; the joint graph needs spatial data")
+    coordinates = data.required_coordinates("the joint graph")
     components = standard_components(data.counts, params.n_genes, params.n_components)
-    nearest = spatial_knn(data.coordinates, params.n_spatial, data.pitch)
+    nearest = spatial_knn(coordinates, params.n_spatial, data.pitch)
     graph = joint_graph(
         fuzzy_graph(components, params.n_neighbors),
         symmetrized(adjacency(nearest)),

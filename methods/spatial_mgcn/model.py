@@ -5,52 +5,25 @@ Wang et al., Briefings in Bioinformatics 24, bbad262 (2023), doi 10.1093/bib/bba
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numpy as np
-import scipy.sparse as sp
 import torch
 from torch import Tensor
 
 from methods.contract import Data, Job, Params, Result
 from methods.shared.clustering.assign import kmeans_result, mixture_result
-from methods.shared.clustering.kmeans import check_clusters
-from methods.shared.expression.spots import filtered_expression
-from methods.shared.graphs.neighbors import expression_knn
-from methods.shared.graphs.sections import section_vote
-from methods.shared.graphs.weights import adjacency, row_normalized_with_loops, symmetrized
+from methods.shared.graphs.sections import voted
+from methods.shared.graphs.two_views import TwoViews, two_views
+from methods.shared.graphs.weights import row_normalized, with_loops
 from methods.shared.losses.gram import gram_distance
 from methods.shared.losses.graph import CosineGraphLoss
 from methods.shared.losses.zinb import ZinbTarget, zinb_heads
 from methods.shared.nn.sparse import TiledMatrix
-from methods.shared.training.loop import Training
+from methods.shared.training.fit import Phase, check_data, train_and_cluster
+from methods.shared.training.loop import adam_with_decay
 from methods.shared.training.seeding import torch_stream
 
 from .inputs import spatial_graph
 from .network import Network, Views
-
-
-class Inputs(NamedTuple):
-    """What the network sees."""
-
-    features: sp.csr_matrix  # spots x genes, float32
-    near: sp.csr_matrix  # symmetric 0/1 graph of spots within the radius, no loops
-    alike: sp.csr_matrix  # symmetric 0/1 graph of spots with similar expression, no loops
-    notes: dict[str, float | str]
-
-
-def prepare(data: Data, params: Params) -> Inputs:
-    """Build the features and both graphs."""
-    features = filtered_expression(data.counts, params.min_spots, params.n_genes)
-    near, radius = spatial_graph(data, params.spatial_graph, params.radius, params.densest)
-    neighbours, rule = expression_knn(features, params.n_neighbors)
-    notes = {
-        "genes": features.shape[1],
-        "radius_pitches": radius,
-        "spatial_degree": near.nnz / near.shape[0],
-        "expression_neighbours": rule,
-    }
-    return Inputs(features, near, symmetrized(adjacency(neighbours)), notes)
 
 
 class Model:
@@ -58,12 +31,12 @@ class Model:
 
     CHANGES = ("network", "before")
 
-    def __init__(self, inputs: Inputs, params: Params, job: Job) -> None:
+    def __init__(self, inputs: TwoViews, params: Params, job: Job) -> None:
         device = job.device
         self.params = params
         self.features = TiledMatrix(inputs.features, device)
-        self.near = TiledMatrix(row_normalized_with_loops(inputs.near, params.loops), device)
-        self.alike = TiledMatrix(row_normalized_with_loops(inputs.alike), device)
+        self.near = TiledMatrix(row_normalized(with_loops(inputs.near, params.loops)), device)
+        self.alike = TiledMatrix(row_normalized(with_loops(inputs.alike)), device)
         self.spatial_loss = CosineGraphLoss(inputs.near, params.exact_pairs_up_to, device)
         self.target = ZinbTarget(inputs.features, None, device)
         generator = torch_stream(job.seed, "weights")
@@ -95,32 +68,22 @@ class Model:
         with torch.no_grad():
             return self.network.embed(self.views()).cpu().numpy()
 
-    def optimiser(self) -> torch.optim.Adam:
-        """Return Adam with decay added to the gradient."""
-        rate, decay = self.params.learning_rate, self.params.weight_decay
-        return torch.optim.Adam(self.network.parameters(), rate, weight_decay=decay, fused=True)
-
 
 def fit(data: Data, params: Params, job: Job) -> Result:
     """Train on both graphs and cluster the blended embedding."""
-    if data.coordinates is None:
-        raise ValueError("coordinates: none given; Spatial-MGCN runs on spatial data only")
-    if job.n_clusters is not None:
-        check_clusters(job.n_clusters, data.n_cells)
-    inputs = prepare(data, params)
+    check_data(data, job, "Spatial-MGCN")
+    near, radius = spatial_graph(data, params.spatial_graph, params.radius, params.densest)
+    sizes = (params.min_spots, params.n_genes, params.n_neighbors)
+    inputs = two_views(data, near, radius, *sizes)
     model = Model(inputs, params, job)
-    place = (data.coordinates, params.refine, data.pitch, data.batch)
 
     def head() -> Result:
         cluster = kmeans_result if params.head == "kmeans" else mixture_result
         found = cluster(model.embedding(), job, params.k_rule, params.kmeans_starts)
-        found.clusters = section_vote(found.clusters, *place)
-        return found
+        pairs = "exact" if model.spatial_loss.exact else "closed form"
+        found.notes |= {**inputs.notes, "spatial_loss": pairs}
+        return voted(found, data, params.refine)
 
-    training = Training(job, params.epochs, lambda: head().clusters, model)
-    training.run(model.optimiser(), model.step, params.epochs)
-    final = head()
-    assert final.embedding is not None
-    pairs = "exact" if model.spatial_loss.exact else "closed form"
-    notes = {**final.notes, **inputs.notes, "spatial_loss": pairs}
-    return training.result(final.clusters, final.embedding, notes)
+    optimiser = adam_with_decay(model.network, params)
+    phases = [Phase(optimiser, model.step, params.epochs)]
+    return train_and_cluster(model, job, params.epochs, phases, head)

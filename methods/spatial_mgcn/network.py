@@ -7,15 +7,11 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from methods.shared.nn.layers import uniform
 from methods.shared.nn.sparse import TiledMatrix
 
 HIDDEN, WIDTH, SCORES, TRUNK = 128, 64, 16, 128
 BATCH_EPS = 1e-5
-
-
-def uniform(*shape: int, fan: int, generator: torch.Generator) -> nn.Parameter:
-    """Draw a parameter from -1 to 1 over the root of `fan`."""
-    return nn.Parameter((2 * torch.rand(shape, generator=generator) - 1) / fan**0.5)
 
 
 class Views(NamedTuple):

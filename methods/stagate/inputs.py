@@ -16,14 +16,15 @@ from methods.shared.graphs.neighbors import pitch_of
 from methods.shared.graphs.sections import section_knn
 from methods.shared.graphs.weights import fuzzy_graph
 from methods.shared.training.seeding import random_stream, seed_integer
-from methods.stagate.section_graphs import between_sections, radius_of_mean_degree, section_graph
+
+from .section_graphs import between_sections, radius_of_mean_degree, section_graph
 
 SPARSE_BELOW = 2.0
 TYPE_COMPONENTS = 50
 TYPE_RESOLUTION = 0.2
 
 
-def expression(counts: sp.csr_matrix, n_genes: int) -> sp.csr_matrix:
+def log_expression(counts: sp.csr_matrix, n_genes: int) -> sp.csr_matrix:
     """Choose genes on raw counts, scale spots to 10,000 and take logarithms; not centred."""
     chosen = seurat_v3_genes(counts, n_genes)
     return take_genes(log1p(scale_to_total(counts, 1e4)[0]), chosen)

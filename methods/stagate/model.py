@@ -15,16 +15,15 @@ from torch.nn.functional import elu_
 
 from methods.contract import Data, Job, Params, Result
 from methods.shared.clustering.assign import mixture_result
-from methods.shared.clustering.kmeans import check_clusters
 from methods.shared.losses.with_gradient import accumulated_loss
-from methods.shared.training.loop import Training
+from methods.shared.training.fit import Phase, check_data, train_and_cluster
 from methods.shared.training.seeding import random_stream, torch_stream
 
 from .attention import aggregate, attention
-from .inputs import Reach, cell_types, expression, spot_graph
+from .inputs import Reach, cell_types, log_expression, spot_graph
+from .losses import reuse, square_error
 from .network import Network, optimiser
 from .parts import Part, Tissue
-from .reconstruction import reuse, square_error
 
 
 class Encoded(NamedTuple):
@@ -134,30 +133,25 @@ class Model:
 
 def build(data: Data, params: Params, job: Job) -> tuple[Model, dict[str, float]]:
     """Prepare the tissue and the network; with facts on the graph."""
-    assert data.coordinates is not None
-    features = expression(data.counts, params.n_genes)
+    features = log_expression(data.counts, params.n_genes)
     ways = (params.graph, params.radius, params.mean_degree)
     graph, facts = spot_graph(data, Reach(*ways, params.section_radius, params.n_neighbors))
     types = cell_types(features, job.seed) if params.alpha > 0 else None
-    tissue = Tissue(features, graph, data.coordinates, types, job.device)
-    return Model(tissue, params, job), facts
+    coordinates = data.required_coordinates("STAGATE")
+    return Model(Tissue(features, graph, coordinates, types, job.device), params, job), facts
 
 
 def fit(data: Data, params: Params, job: Job) -> Result:
     """Train the autoencoder and fit the mixture to its latent."""
-    if data.coordinates is None:
-        raise ValueError("coordinates: none given; STAGATE runs on spatial data only")
-    if job.n_clusters is not None:
-        check_clusters(job.n_clusters, data.n_cells)
+    check_data(data, job, "STAGATE")
     model, facts = build(data, params, job)
+    facts |= {"tiles": len(model.whole), "batches": len(model.batches)}
 
     def head() -> Result:
-        return mixture_result(model.embedding(), job, params.k_rule, params.kmeans_starts)
+        found = mixture_result(model.embedding(), job, params.k_rule, params.kmeans_starts)
+        found.notes |= facts
+        return found
 
     steps = params.epochs * len(model.batches)
-    training = Training(job, steps, lambda: head().clusters, model)
-    training.run(model.optimiser(), model.step, steps)
-    final = head()
-    assert final.embedding is not None
-    notes = {**final.notes, **facts, "tiles": len(model.whole), "batches": len(model.batches)}
-    return training.result(final.clusters, final.embedding, notes)
+    phases = [Phase(model.optimiser(), model.step, steps)]
+    return train_and_cluster(model, job, steps, phases, head)

@@ -9,19 +9,12 @@ import scipy.sparse as sp
 import torch
 from torch import Tensor
 
+from methods.shared.graphs.weights import with_loops
 from methods.shared.nn.sparse import TiledMatrix
-from methods.stagate.tiles import spatial_tiles, with_halo
 
 from .attention import EdgeGraph
 from .inputs import within_types
-
-
-def looped(graph: sp.csr_matrix) -> sp.csr_matrix:
-    """Add self-loops; columns sorted."""
-    identity = sp.eye_array(graph.shape[0], dtype=np.float32, format="csr")
-    graph = sp.csr_matrix(graph + identity)
-    graph.sort_indices()
-    return graph
+from .tiles import spatial_tiles, with_halo
 
 
 class Part:
@@ -89,7 +82,7 @@ class Tissue:
         types: np.ndarray | None = None,
         device: str = "cpu",
     ) -> None:
-        self.features, self.graph = features, looped(graph)
+        self.features, self.graph = features, with_loops(graph)
         self.coordinates, self.types, self.device = coordinates, types, device
 
     def part(self, spots: np.ndarray, interior: int) -> Part:

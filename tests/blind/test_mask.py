@@ -15,7 +15,7 @@ from blindfold.blind.mask import Masked, held_out_table, mask_words
 from blindfold.core import blocks
 from blindfold.core.datasets import DatasetCard, Mask
 from blindfold.core.errors import BlindfoldError
-from methods.scgnn.preprocess import variable_genes
+from methods.scgnn.inputs import variable_genes
 from tests.blind.conftest import CARD
 from tests.blind.masked import MASK, masked_files, sparse_cells
 

@@ -18,11 +18,11 @@ from methods.runner import read_input
 from methods.scgnn import blocks as in_blocks
 from methods.scgnn.autoencoder import Autoencoder
 from methods.scgnn.blocks import expression_blocks
-from methods.scgnn.cells import cell_graph
+from methods.scgnn.cell_graph import cell_graph
 from methods.scgnn.convergence import stops
 from methods.scgnn.graph_autoencoder import GraphAutoencoder
+from methods.scgnn.inputs import Inputs, prepare, variable_genes
 from methods.scgnn.model import Model, spread
-from methods.scgnn.preprocess import Inputs, prepare, variable_genes
 from methods.shared.training.seeding import random_stream, torch_stream
 from tests.blind.masked import masked_files, sparse_cells
 from tests.methods.toys import cells, params, run

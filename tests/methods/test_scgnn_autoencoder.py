@@ -18,7 +18,7 @@ from methods.scgnn.blocks import (
     weighted_cells,
 )
 from methods.scgnn.compact import LEAST_CELLS, compact
-from methods.scgnn.impute import cell_weights
+from methods.scgnn.imputation import cell_weights
 from methods.scgnn.ltmg import ltmg_states
 from methods.shared.expression.counts import log1p
 from methods.shared.training.loop import fused_adam

@@ -15,9 +15,8 @@ from sklearn.metrics import adjusted_rand_score
 from torch.nn.functional import binary_cross_entropy_with_logits
 
 from methods.scgnn import losses
-from methods.scgnn.cells import cell_graph, kept_by_distance, last_listed
+from methods.scgnn.cell_graph import cell_graph, kept_by_distance, last_listed
 from methods.scgnn.convergence import graph_change
-from methods.scgnn.forest import expected_path, isolated, mean_paths
 from methods.scgnn.graph_autoencoder import (
     Draws,
     GraphAutoencoder,
@@ -26,8 +25,9 @@ from methods.scgnn.graph_autoencoder import (
     with_loops,
     without_some_edges,
 )
+from methods.scgnn.isolation_forest import expected_path, isolated, mean_paths
 from methods.scgnn.losses import InnerProductDecoder
-from methods.scgnn.partition import (
+from methods.scgnn.louvain_kmeans import (
     clusters_from_communities,
     louvain_communities,
     merge_small,

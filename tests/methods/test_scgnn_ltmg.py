@@ -12,8 +12,7 @@ from scipy.integrate import quad
 from scipy.optimize import minimize
 from scipy.stats import norm
 
-from methods.scgnn.ltmg import fit_genes, fitted_cut, ltmg_states, pad, read_gene, states_of
-from methods.scgnn.mixture import (
+from methods.scgnn.censored_mixture import (
     Mixture,
     Observed,
     censored_joint,
@@ -22,6 +21,7 @@ from methods.scgnn.mixture import (
     start,
     step,
 )
+from methods.scgnn.ltmg import fit_genes, fitted_cut, ltmg_states, pad, read_gene, states_of
 from methods.shared.expression.counts import log1p
 from tests.conftest import MIRROR, needs_mirror
 

@@ -34,9 +34,8 @@ def smoothed_components(
     ValueError
         Where there are no coordinates.
     """
-    if data.coordinates is None:
-        raise ValueError("coordinates: none given; smoothing runs on spatial data only")
+    coordinates = data.required_coordinates("smoothing")
     components = standard_components(data.counts, n_genes, n_components)
-    nearest = spatial_knn(data.coordinates, n_neighbors, data.pitch)
+    nearest = spatial_knn(coordinates, n_neighbors, data.pitch)
     around = np.column_stack([np.arange(data.n_cells), nearest])
     return np.asarray(sum(components[column] for column in around.T) / around.shape[1])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import scipy.sparse as sp
 
-from methods.shared.expression.counts import scale_to_total, take_genes, unit_variance
+from methods.shared.expression.counts import log1p, scale_to_total, take_genes, unit_variance
 from methods.shared.expression.hvg import seurat_v3_genes
 
 SHARE = 0.2  # of the spots; `min_spots` asks for no more than this
@@ -45,3 +45,23 @@ def filtered_expression(counts: sp.csr_matrix, min_spots: int, n_genes: int) -> 
     counts = take_genes(counts, seen)
     chosen = take_genes(counts, seurat_v3_genes(counts, n_genes))
     return unit_variance(scale_to_total(chosen, 1e4)[0], clip=10.0)
+
+
+def scaled_log_expression(counts: sp.csr_matrix, n_genes: int) -> sp.csr_matrix:
+    """
+    Choose genes on raw counts, then scale, take logarithms and divide by deviations.
+
+    Parameters
+    ----------
+    counts
+        Raw counts, spots x genes.
+    n_genes
+        Variable genes (seurat_v3); all where there are fewer.
+
+    Returns
+    -------
+    log(1 + count per 10,000) over its deviation, at most 10, not centred: as sparse as the counts.
+    """
+    chosen = seurat_v3_genes(counts, n_genes)
+    logged = log1p(scale_to_total(counts, 1e4)[0])
+    return unit_variance(take_genes(logged, chosen), clip=10.0)

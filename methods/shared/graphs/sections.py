@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 import scipy.sparse as sp
 
+from methods.contract import Data, Result
 from methods.shared.graphs.neighbors import spatial_knn
 
 
@@ -96,3 +97,11 @@ def majority_vote(
     # argmax returns the first position, hence the nearest among equals
     winner = counts.argmax(axis=1)
     return votes[np.arange(len(votes)), winner]
+
+
+def voted(found: Result, data: Data, n_voters: int) -> Result:
+    """Smooth the clusters of a result by a vote of each spot's nearest ones; 0 changes nothing."""
+    if n_voters and data.coordinates is not None:
+        where = (data.coordinates, n_voters, data.pitch, data.batch)
+        found.clusters = section_vote(found.clusters, *where)
+    return found

@@ -50,10 +50,24 @@ def row_normalized(graph: sp.csr_matrix) -> sp.csr_matrix:
     return sp.csr_matrix(scale @ graph).astype(np.float32)
 
 
-def row_normalized_with_loops(graph: sp.csr_matrix, loops: int = 1) -> sp.csr_matrix:
-    """Average over a spot, counted `loops` times, and its neighbours: D^-1 (A + loops I)."""
-    own = loops * sp.eye_array(graph.shape[0], dtype=np.float32, format="csr")
-    return row_normalized(sp.csr_matrix(graph + own))
+def with_loops(graph: sp.csr_matrix, times: int = 1) -> sp.csr_matrix:
+    """Add `times` to the diagonal: A + I."""
+    own = times * sp.eye_array(graph.shape[0], dtype=np.float32, format="csr")
+    return sp.csr_matrix(graph + own)
+
+
+def gathering(lists: sp.csr_matrix) -> sp.csr_matrix:
+    """
+    Normalise a directed graph as messages along its arrows do: D^-1/2 B^T D^-1/2.
+
+    Parameters
+    ----------
+    lists
+        B, row i having ones at the neighbours of i and at i itself. D is the diagonal of its
+        column sums: every node gathers from those that list it.
+    """
+    scale = sp.diags_array(1 / np.sqrt(np.asarray(lists.sum(axis=0)).ravel()))
+    return sp.csr_matrix(scale @ lists.T @ scale).astype(np.float32)
 
 
 def fuzzy_graph(features: np.ndarray, n_neighbors: int = 15) -> sp.csr_matrix:

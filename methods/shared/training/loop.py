@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from methods.contract import Job, Result
+from methods.contract import Job, Params, Result
 from methods.shared.training.state import restore, state_of
 
 Step = Callable[[int], dict[str, Tensor]]
@@ -29,6 +29,12 @@ class Trained(Protocol):
 def fused_adam(parameters: Iterable[Tensor], rate: float) -> torch.optim.Adam:
     """Return Adam in its fused form: one pass over the parameters a step."""
     return torch.optim.Adam(parameters, lr=rate, fused=True)
+
+
+def adam_with_decay(network: torch.nn.Module, params: Params) -> torch.optim.Adam:
+    """Return Adam with the card's `learning_rate`, and `weight_decay` added to the gradient."""
+    rate, decay = params.learning_rate, params.weight_decay
+    return torch.optim.Adam(network.parameters(), rate, weight_decay=decay, fused=True)
 
 
 class Training:

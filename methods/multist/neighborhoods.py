@@ -11,7 +11,7 @@ from methods.shared.graphs.sections import section_knn
 OWN = 0.7
 
 
-class Surroundings(NamedTuple):
+class Neighborhoods(NamedTuple):
     """Rows of equal length; where a section has too few spots, a spot fills up its own row."""
 
     near: np.ndarray  # the spot itself first, spots x (k + 1)
@@ -19,9 +19,9 @@ class Surroundings(NamedTuple):
     known: np.ndarray  # False where filled up
 
 
-def surroundings(
+def neighborhoods(
     coordinates: np.ndarray, k: int, pitch: float | None, batch: np.ndarray | None
-) -> Surroundings:
+) -> Neighborhoods:
     """
     List the nearest spots of the same section.
 
@@ -47,14 +47,14 @@ def surroundings(
     near = np.tile(np.arange(n)[:, None], (1, width))
     known = np.arange(width) <= degree[:, None]
     row = np.repeat(np.arange(n), degree)
-    place = np.arange(graph.nnz) - np.repeat(graph.indptr[:-1], degree) + 1
-    near[row, place] = graph.indices
+    column = np.arange(graph.nnz) - np.repeat(graph.indptr[:-1], degree) + 1
+    near[row, column] = graph.indices
     square = ((coordinates[near[:, 1:]] - coordinates[:, None]) ** 2).sum(axis=2)
     weight = np.exp(-square / (8 * _middle(square[known[:, 1:]]))) * known[:, 1:]
     total = weight.sum(axis=1, keepdims=True)
     weight *= (1 - OWN) / np.where(total > 0, total, 1.0)
     own = np.where(total > 0, OWN, 1.0)
-    return Surroundings(near, np.column_stack([own, weight]), known)
+    return Neighborhoods(near, np.column_stack([own, weight]), known)
 
 
 def _middle(square: np.ndarray) -> float:

@@ -10,7 +10,7 @@ import scipy.sparse as sp
 from methods.shared.graphs.neighbors import feature_knn
 from methods.shared.graphs.weights import symmetrized
 
-from .forest import isolated
+from .isolation_forest import isolated
 
 
 class CellGraph(NamedTuple):

@@ -15,8 +15,8 @@ from methods.contract import Data
 
 from .fusion import Fusion, Tokens
 from .losses import info_nce, similarity_divergence
+from .neighborhoods import Neighborhoods, neighborhoods
 from .network import LATENT, Dropout
-from .surroundings import Surroundings, surroundings
 
 BATCH = 128
 AT_ONCE = 512  # spots embedded at a time
@@ -37,30 +37,30 @@ class Setting(NamedTuple):
     reconstruction: float
 
 
-def tokens_of(spots: np.ndarray, place: Surroundings, alone: bool, device: str) -> Tokens:
+def tokens_of(spots: np.ndarray, around: Neighborhoods, alone: bool, device: str) -> Tokens:
     """
     List what is needed to fuse some spots.
 
     Parameters
     ----------
     spots
-        Rows of `place`.
-    place
-        Surroundings; its indices are spots.
+        Rows of `around`.
+    around
+        Neighborhoods; its indices are spots.
     alone
         Whether a spot looks at its own token only.
     device
         Torch device.
     """
-    seen = place.near[spots, : 1 if alone else None]
-    known = place.known[spots, : 1 if alone else None]
+    seen = around.near[spots, : 1 if alone else None]
+    known = around.known[spots, : 1 if alone else None]
     tokens, seen = np.unique(seen, return_inverse=True)
-    rows, near = np.unique(place.near[tokens], return_inverse=True)
+    rows, near = np.unique(around.near[tokens], return_inverse=True)
     shapes = (len(tokens), -1), (len(spots), -1)
     arrays = (
         rows,
         near.reshape(shapes[0]),
-        place.weight[tokens],
+        around.weight[tokens],
         tokens,
         seen.reshape(shapes[1]),
         known,
@@ -103,7 +103,7 @@ class SecondStage:
         self.network = Fusion(*shape, generators[0]).to(device)
         self.drop = Dropout(DROPOUT, generators[1])
         assert data.coordinates is not None
-        self.place = (data.coordinates, data.pitch, data.batch)
+        self.positions = (data.coordinates, data.pitch, data.batch)
         self.slice = self.around(np.arange(len(image)))
         self.genes = torch.zeros(len(image), LATENT, device=device)  # of the frozen first stage
         self.optimiser = torch.optim.AdamW(
@@ -115,11 +115,11 @@ class SecondStage:
         """Shorten the gradient, before any step."""
         clip_grad_norm_(self.network.parameters(), CLIP)
 
-    def around(self, spots: np.ndarray) -> Surroundings:
+    def around(self, spots: np.ndarray) -> Neighborhoods:
         """List the surroundings that spots have among themselves."""
-        coordinates, pitch, batch = self.place
+        coordinates, pitch, batch = self.positions
         sections = None if batch is None else batch[spots]
-        return surroundings(coordinates[spots], AROUND, pitch, sections)
+        return neighborhoods(coordinates[spots], AROUND, pitch, sections)
 
     def tokens(self, spots: np.ndarray) -> Tokens:
         """List what a batch needs in training."""

@@ -11,7 +11,7 @@ STEPS = 10
 ANCHORS = 0.01
 
 
-def heat(graph: sp.csr_matrix, coordinates: np.ndarray) -> sp.csr_matrix:
+def heat_weights(graph: sp.csr_matrix, coordinates: np.ndarray) -> sp.csr_matrix:
     """
     Weigh edges by ``exp(-d^2 / s^2)``, s being their median length.
 
@@ -42,7 +42,7 @@ def anchors(weights: sp.csr_matrix, labels: np.ndarray) -> np.ndarray:
     return held
 
 
-def spread(weights: sp.csr_matrix, labels: np.ndarray) -> np.ndarray:
+def averaged_memberships(weights: sp.csr_matrix, labels: np.ndarray) -> np.ndarray:
     """
     Average memberships over the spots around, ten times; anchors keep theirs.
 
@@ -57,8 +57,8 @@ def spread(weights: sp.csr_matrix, labels: np.ndarray) -> np.ndarray:
     -------
     Class of the largest membership, the first of equal ones.
     """
-    classes, place = np.unique(labels, return_inverse=True)
-    membership = np.eye(len(classes))[place]
+    classes, codes = np.unique(labels, return_inverse=True)
+    membership = np.eye(len(classes))[codes]
     total = np.asarray(weights.sum(axis=1)).ravel()
     still = anchors(weights, labels) | (total == 0)
     average = sp.diags_array(1 / np.where(total > 0, total, 1.0)) @ weights
@@ -67,7 +67,7 @@ def spread(weights: sp.csr_matrix, labels: np.ndarray) -> np.ndarray:
     return classes[membership.argmax(axis=1)]
 
 
-def propagated(
+def spread_labels(
     clusters: np.ndarray,
     coordinates: np.ndarray,
     k: int,
@@ -93,4 +93,4 @@ def propagated(
     if not k:
         return clusters
     graph = section_knn(coordinates, k, pitch, batch)
-    return spread(heat(graph, coordinates), clusters)
+    return averaged_memberships(heat_weights(graph, coordinates), clusters)

@@ -1,12 +1,20 @@
-"""Topology-adaptive convolution of features kept sparse."""
+"""Encoder of topology-adaptive convolutions, graph decoder and expression decoder."""
 
 from __future__ import annotations
+
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
 
+from methods.contract import Params
+from methods.shared.losses.zinb import ZinbTarget, zinb_heads
 from methods.shared.nn.layers import glorot
 from methods.shared.nn.sparse import SparseMatrix
+
+from .losses import GraphLoss
+
+WEIGHTS = {"graph": 0.3, "zinb": 1.0, "clustering": 1.5}
 
 
 class Features:
@@ -80,3 +88,36 @@ def glorot_linear(n_in: int, n_out: int, generator: torch.Generator) -> nn.Linea
     layer.weight = glorot(n_out, n_in, generator=generator)
     nn.init.zeros_(layer.bias)
     return layer
+
+
+class Network(nn.Module):
+    """Encoder to 15 dimensions, graph decoder and expression decoder."""
+
+    def __init__(self, n_genes: int, params: Params, generator: torch.Generator) -> None:
+        super().__init__()
+        repeat = params.hops == "repeat"
+        self.first = TagConv(n_genes, 128, params.n_hops, repeat, generator)
+        self.second = TagConv(128, 15, params.n_hops, repeat, generator)
+        self.to_graph = glorot_linear(15, 32, generator)
+        self.bilinear = glorot(32, 32, generator=generator)
+        widths = [15, 128, 256, 512]
+        layers = [glorot_linear(i, o, generator) for i, o in pairwise(widths)]
+        self.decoder = nn.ModuleList(layers)
+        self.head_weight = glorot(3, n_genes, widths[-1], generator=generator)
+        self.head_bias = nn.Parameter(torch.zeros(3, n_genes))
+
+    def encode(self, features: Features, graph: SparseMatrix) -> Tensor:
+        """Embed cells, cells x 15."""
+        return self.second(torch.relu(self.first(features, graph)), graph)
+
+    def reconstruction(
+        self, z: Tensor, target: ZinbTarget, graph_loss: GraphLoss
+    ) -> dict[str, Tensor]:
+        """Weighted losses of both decoders."""
+        h = self.to_graph(z)
+        hidden = z
+        for layer in self.decoder:
+            hidden = torch.relu(layer(hidden))
+        zinb = zinb_heads(hidden, self.head_weight, self.head_bias, target)
+        graph = graph_loss(h @ self.bilinear, h)
+        return {"graph": WEIGHTS["graph"] * graph, "zinb": WEIGHTS["zinb"] * zinb}
