@@ -6,6 +6,7 @@ import ast
 import dataclasses
 import importlib
 import inspect
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -141,7 +142,7 @@ def test_no_way_in_for_a_label(name):
     assert list(inspect.signature(module.fit).parameters) == ["data", "params", "job"]
     fields = {field.name for kind in (Data, Job) for field in dataclasses.fields(kind)}
     assert not {f for f in fields if "label" in f or "class" in f or "truth" in f}
-    for file in [*(METHODS / name).glob("*.py"), *(METHODS / "shared").glob("*.py")]:
+    for file in [*(METHODS / name).glob("*.py"), *(METHODS / "shared").rglob("*.py")]:
         for node in ast.walk(ast.parse(file.read_text())):
             if isinstance(node, ast.ImportFrom):
                 assert node.module.split(".")[0] != "blindfold", file
@@ -151,9 +152,11 @@ def test_no_way_in_for_a_label(name):
 def test_card_and_code_name_the_same_parameters(name):
     described = card(name)
     assert next(iter(described["variants"])) == "described"
-    source = (METHODS / name / "model.py").read_text()
-    for parameter in described["parameters"]:
-        assert f"params.{parameter}" in source, parameter
+    source = "".join(file.read_text() for file in (METHODS / name).glob("*.py"))
+    read = set(re.findall(r"\bparams\.(\w+)", source))
+    if "adam_with_decay(" in source:
+        read |= {"learning_rate", "weight_decay"}
+    assert read == set(described["parameters"])
 
 
 @pytest.mark.parametrize("name", NAMES)

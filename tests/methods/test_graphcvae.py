@@ -12,11 +12,12 @@ from torch_geometric.nn import GCNConv
 
 from methods.contract import Data, Job
 from methods.graphcvae.augment import augmented, best_neighbours, profiles, similarity
-from methods.graphcvae.inputs import expression, propagation, readout
+from methods.graphcvae.inputs import propagation, readout
 from methods.graphcvae.losses import contrast, divergence, reconstruction_error
 from methods.graphcvae.model import Model, prepare
 from methods.graphcvae.network import Network
 from methods.shared.expression.counts import scale_to_total
+from methods.shared.expression.spots import scaled_log_expression
 from methods.shared.graphs.sections import section_knn, section_vote
 from methods.shared.nn.sparse import TiledMatrix
 from methods.shared.training.loop import Training, fused_adam
@@ -137,7 +138,7 @@ def test_inputs_are_those_of_the_variant(variant):
     inputs = prepare(data, chosen, random_stream(0, "x"))
     own, kind = (2.0, "directed") if released else (1.0, "symmetric")
     averages = sp.csr_matrix(brute_force(data, None, 30, released))
-    expected = expression(sp.csr_matrix(own * data.counts + 0.3 * averages), 60)
+    expected = scaled_log_expression(sp.csr_matrix(own * data.counts + 0.3 * averages), 60)
     np.testing.assert_allclose(inputs.features.toarray(), expected.toarray(), atol=1e-4)
     graph = section_knn(data.coordinates, 3 if released else chosen.n_neighbors, data.pitch)
     assert abs(inputs.propagation - propagation(graph, kind)).max() < 1e-6

@@ -10,8 +10,8 @@ import torch
 from sklearn.metrics import adjusted_rand_score
 
 from methods.contract import Data, Job
-from methods.graphcvae.inputs import expression
 from methods.graphcvae.model import Model, prepare
+from methods.shared.expression.spots import scaled_log_expression
 from methods.shared.graphs.sections import majority_vote, section_knn, section_vote
 from methods.shared.training.loop import Training, fused_adam
 from methods.shared.training.seeding import random_stream
@@ -145,7 +145,7 @@ def test_embeddings_to_choose_from():
 def test_genes_are_chosen_after_augmentation():
     """Section 1.3: scaled to unit deviation, not centred, at most 10."""
     counts = tissue(8)[0].counts
-    features = expression(counts, 20)
+    features = scaled_log_expression(counts, 20)
     assert features.shape == (64, 20)
     assert features.max() <= 10
     assert features.min() >= 0

@@ -14,7 +14,9 @@ from torch.nn.functional import normalize, softplus
 
 from methods.contract import Data, Job
 from methods.graphst import model as graphst
-from methods.graphst.model import Model, prepare, propagation
+from methods.graphst.inputs import propagation
+from methods.graphst.model import Model
+from methods.shared.expression.spots import scaled_log_expression
 from methods.shared.graphs.neighbors import spatial_knn
 from methods.shared.graphs.sections import majority_vote
 from methods.shared.graphs.weights import adjacency
@@ -29,7 +31,9 @@ def build(seed: int = 0, side: int = 8, **changes) -> Model:
     data, _ = tissue(side)
     chosen = params("graphst", **changes)
     neighbours = spatial_knn(data.coordinates, chosen.n_neighbors)
-    return Model(prepare(data.counts, chosen.n_genes), neighbours, chosen, Job(seed, 3))
+    return Model(
+        scaled_log_expression(data.counts, chosen.n_genes), neighbours, chosen, Job(seed, 3)
+    )
 
 
 def dense(matrix: SparseMatrix) -> torch.Tensor:
@@ -62,7 +66,9 @@ def test_latent_is_linear_in_expression(factor):
     """GraphST 2: scaling expression, by a negative factor too, scales latent and components."""
     model = build()
     latent, components = model.latent(), model.components(5)
-    model.features = SparseMatrix(prepare(tissue(8)[0].counts, 3000) * np.float32(factor))
+    model.features = SparseMatrix(
+        scaled_log_expression(tissue(8)[0].counts, 3000) * np.float32(factor)
+    )
     torch.testing.assert_close(model.latent(), factor * latent, rtol=1e-4, atol=1e-4)
     found = model.components(5)
     scale = np.abs(components).max()

@@ -13,7 +13,7 @@ from torch.nn.functional import binary_cross_entropy_with_logits, elu
 
 from methods.contract import Data, Job
 from methods.multist.adversary import Critic, Generator, kernel_distance, mean_distance
-from methods.multist.inputs import expression, genes_in_enough_spots, looped_graph
+from methods.multist.inputs import expression, genes_in_enough_spots, neighbor_graph
 from methods.multist.losses import (
     agreement,
     cosine_error,
@@ -29,7 +29,7 @@ from methods.multist.network import Network, SpotNorm
 from methods.shared.expression.pca import principal_components
 from methods.shared.graphs.weights import normalized_adjacency
 from methods.shared.losses.self_training import sharpened_target, student_assignments
-from methods.shared.training.loop import Training
+from methods.shared.training.loop import Training, adam_with_decay
 from tests.methods.toys import leaves, params, same_gradients, tissue
 
 
@@ -55,7 +55,7 @@ def test_number_of_parameters():
 def test_twelve_neighbours_are_two_shells():
     """MultiST 2: inside a hexagonal lattice at 1 and sqrt 3 pitches; radius of the spectrum 1."""
     data, _ = tissue(15)
-    graph = looped_graph(data, 12)
+    graph = neighbor_graph(data, 12)
     middle = 7 * 15 + 7
     near = np.setdiff1d(graph[middle].indices, middle)
     distance = np.linalg.norm(data.coordinates[near] - data.coordinates[middle], axis=1) / 100
@@ -155,7 +155,7 @@ def test_contrast_of_identical_orthonormal_views():
 def test_pairs_are_edges_and_as_many_others():
     """Section 6: negatives of each spot as its edges, none an edge, columns uniform."""
     data, _ = tissue(10)
-    graph = looped_graph(data, 12)
+    graph = neighbor_graph(data, 12)
     negatives = draw_negatives(graph, np.random.default_rng(0))
     np.testing.assert_array_equal(np.bincount(negatives[:, 0]), np.diff(graph.indptr))
     assert not graph[negatives[:, 0], negatives[:, 1]].any()
@@ -167,7 +167,7 @@ def test_pairs_are_edges_and_as_many_others():
 
 def test_entropy_over_pairs_as_with_dense_arrays(monkeypatch):
     """Section 3: value and gradient, in blocks of pairs too."""
-    graph = looped_graph(tissue(6)[0], 12)
+    graph = neighbor_graph(tissue(6)[0], 12)
     negatives = draw_negatives(graph, np.random.default_rng(0))
     pairs = pattern(graph, negatives, "cpu")
     assert pairs.target.sum() == graph.nnz
@@ -192,7 +192,7 @@ def test_encoder_and_decoder_as_with_dense_arrays():
         for norm in net.norms:
             norm.running_mean.normal_()
             norm.running_var.uniform_(0.5, 2)
-    graph = torch.tensor(normalized_adjacency(looped_graph(tissue(7)[0], 12)).toarray())
+    graph = torch.tensor(normalized_adjacency(neighbor_graph(tissue(7)[0], 12)).toarray())
 
     def block(x, layer, norm):
         x = x @ layer.weight + layer.bias - norm.running_mean
@@ -304,15 +304,18 @@ def test_order_of_spots_does_not_matter(monkeypatch, variant):
         data, counts=data.counts[order], coordinates=data.coordinates[order]
     )
     still = {"dropout": 0.0, "mask_rate": 0.0}
-    negatives = draw_negatives(looped_graph(data, 12), np.random.default_rng(0))
+    negatives = draw_negatives(neighbor_graph(data, 12), np.random.default_rng(0))
 
     def trained(given: Data, order: np.ndarray) -> np.ndarray:
         model = build(given, variant, **still)
         moved = np.argsort(order)[negatives]
-        model.pairs = pattern(looped_graph(given, 12), moved, "cpu")
+        model.pairs = pattern(neighbor_graph(given, 12), moved, "cpu")
         randn = torch.randn
         monkeypatch.setattr(torch, "randn", lambda *a, **k: randn(*a, **k)[torch.tensor(order)])
-        training, optimiser = Training(Job(0), 20, lambda: np.zeros(1)), model.optimiser()
+        training, optimiser = (
+            Training(Job(0), 20, lambda: np.zeros(1)),
+            adam_with_decay(model.network, model.params),
+        )
         training.run(optimiser, model.pretrain_step, 15)
         with torch.no_grad():
             model.network.centres.normal_(generator=drawn())

@@ -55,7 +55,7 @@ def test_every_batch_is_a_step_along_a_short_gradient():
 def test_a_loss_that_is_not_finite_is_named_in_any_batch(monkeypatch):
     """Bad input: epoch and component, of both stages."""
     data, nan = seen(), float("nan")
-    monkeypatch.setattr("methods.multist.fused.BATCH", 30)
+    monkeypatch.setattr("methods.multist.second_stage.BATCH", 30)
     calls = []
 
     def lost(first, second):
@@ -63,7 +63,7 @@ def test_a_loss_that_is_not_finite_is_named_in_any_batch(monkeypatch):
         return (first * (nan if len(calls) == 4 else 1)).mean()  # the first of the second epoch
 
     with monkeypatch.context() as patched:
-        patched.setattr("methods.multist.fused.info_nce", lost)
+        patched.setattr("methods.multist.second_stage.info_nce", lost)
         with pytest.raises(FloatingPointError, match="'contrast' is nan in epoch 12 of 12"):
             toys.run("multist", data, Job(0, 3), **SHORT)
     for name, component in (("prior", "graph"), ("cosine_error", "cosine")):

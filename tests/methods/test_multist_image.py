@@ -10,12 +10,12 @@ import torch
 
 from methods.contract import Data, Job
 from methods.multist.colour import Boxes
-from methods.multist.fused import SecondStage, Setting, tokens_of
 from methods.multist.fusion import Attention, Fusion
 from methods.multist.inputs import image_tokens
 from methods.multist.model import Model
+from methods.multist.neighborhoods import neighborhoods
 from methods.multist.network import keep_all
-from methods.multist.surroundings import surroundings
+from methods.multist.second_stage import SecondStage, Setting, tokens_of
 from methods.shared.image.features import histology_features
 from methods.shared.image.spots import image_feature_components
 from tests.methods import toys
@@ -37,7 +37,7 @@ def seen(side: int = 8) -> Data:
 def stage(variant: str = "described", side: int = 8, **changes) -> SecondStage:
     """Return a second stage with an embedding that means nothing."""
     chosen = toys.params("multist", variant, **changes)
-    fused = Model(seen(side), chosen, Job(0, 3)).fused
+    fused = Model(seen(side), chosen, Job(0, 3)).second_stage
     fused.genes = torch.randn(fused.genes.shape, generator=drawn(1))
     return fused
 
@@ -104,7 +104,7 @@ def test_modes_written_out():
     for mode in ("img2gene", "bidirectional"):
         net = Fusion(6, mode, 0.7, drawn())
         genes, image = torch.randn(12, 32), torch.randn(12, 6)
-        place = surroundings(np.random.default_rng(0).random((12, 2)), 3, None, None)
+        place = neighborhoods(np.random.default_rng(0).random((12, 2)), 3, None, None)
         fused = net(genes, image, tokens_of(np.arange(12), place, True, "cpu"))
         rows = net.norm(net.encoder(image))
         weight = torch.tensor(place.weight, dtype=torch.float32)
@@ -155,10 +155,10 @@ def test_smoothing_over_a_batch_stays_within_it():
     np.testing.assert_allclose(tokens.weight[tokens.seen[:, 0]], place.weight)
 
 
-def test_weights_of_the_surroundings():
+def test_weights_of_the_neighborhoods():
     """Section 2.4: 0.7 for the spot, 0.3 shared by exp(-d^2 / 2 s^2), s twice the median."""
     data, _ = toys.tissue(9)
-    found = surroundings(data.coordinates, 7, data.pitch, None)
+    found = neighborhoods(data.coordinates, 7, data.pitch, None)
     assert found.near.shape == (81, 8)
     np.testing.assert_array_equal(found.near[:, 0], np.arange(81))
     np.testing.assert_allclose(found.weight.sum(axis=1), 1)
@@ -168,15 +168,15 @@ def test_weights_of_the_surroundings():
     expected = np.exp(-(distance**2) / (2 * 200**2))
     np.testing.assert_allclose(found.weight[40, 1:], 0.3 * expected / expected.sum())
     batch = (np.arange(81) < 3).astype(int)
-    parts = surroundings(data.coordinates, 7, data.pitch, batch)
+    parts = neighborhoods(data.coordinates, 7, data.pitch, batch)
     assert parts.known[:3].sum() == 9
     assert (parts.near[:3][parts.known[:3]] < 3).all()
     assert (parts.weight[~parts.known] == 0).all()
     far = data.coordinates.copy()
     far[0] = 1e9
-    np.testing.assert_allclose(surroundings(far, 7, 100.0, None).weight[0, 0], 1)
+    np.testing.assert_allclose(neighborhoods(far, 7, 100.0, None).weight[0, 0], 1)
     for few in (data.coordinates[:1], 0 * data.coordinates[:3]):
-        np.testing.assert_allclose(surroundings(few, 7, None, None).weight.sum(axis=1), 1)
+        np.testing.assert_allclose(neighborhoods(few, 7, None, None).weight.sum(axis=1), 1)
 
 
 def test_no_tensor_is_spots_by_spots_or_spots_by_genes():

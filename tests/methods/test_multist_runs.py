@@ -10,8 +10,13 @@ import scipy.sparse as sp
 from sklearn.metrics import adjusted_rand_score
 
 from methods.contract import Data, Job
-from methods.multist.inputs import looped_graph
-from methods.multist.propagation import anchors, heat, propagated, spread
+from methods.multist.inputs import neighbor_graph
+from methods.multist.label_spreading import (
+    anchors,
+    averaged_memberships,
+    heat_weights,
+    spread_labels,
+)
 from methods.shared.clustering.kmeans import kmeans
 from methods.shared.graphs.sections import section_knn
 from tests.methods.test_image import picture
@@ -26,12 +31,12 @@ def test_labels_that_agree_stay():
     """MultiST 11: uniform labels are unchanged; without neighbours everything is."""
     data, _ = tissue(9)
     same = np.full(81, 4)
-    np.testing.assert_array_equal(propagated(same, data.coordinates, 7, 100.0, None), same)
+    np.testing.assert_array_equal(spread_labels(same, data.coordinates, 7, 100.0, None), same)
     labels = np.random.default_rng(0).integers(3, size=81)
-    np.testing.assert_array_equal(propagated(labels, data.coordinates, 0, 100.0, None), labels)
+    np.testing.assert_array_equal(spread_labels(labels, data.coordinates, 0, 100.0, None), labels)
     far = data.coordinates[:4] * 1e9 + np.array([[0, 0], [9e9, 0], [0, 8e9], [5e20, 0]])
     np.testing.assert_array_equal(
-        propagated(np.array([0, 0, 0, 1]), far, 2, 1.0, None), [0, 0, 0, 1]
+        spread_labels(np.array([0, 0, 0, 1]), far, 2, 1.0, None), [0, 0, 0, 1]
     )
 
 
@@ -43,11 +48,11 @@ def test_a_lone_wrong_label_is_corrected_unless_it_is_an_anchor():
     assert truth[middle] == 0
     wrong = truth.copy()
     wrong[middle] = 1
-    found = propagated(wrong, data.coordinates, 7, 100.0, None)
+    found = spread_labels(wrong, data.coordinates, 7, 100.0, None)
     assert found[middle] == 0
     alone = truth.copy()
     alone[middle] = 2
-    assert propagated(alone, data.coordinates, 7, 100.0, None)[middle] == 2
+    assert spread_labels(alone, data.coordinates, 7, 100.0, None)[middle] == 2
 
 
 def test_spreading_is_that_of_dense_arrays():
@@ -55,7 +60,7 @@ def test_spreading_is_that_of_dense_arrays():
     data, _ = tissue(11)
     labels = np.random.default_rng(0).integers(4, size=121) * 2
     graph = section_knn(data.coordinates, 7, 100.0)
-    weights = heat(graph, data.coordinates)
+    weights = heat_weights(graph, data.coordinates)
     distance = np.linalg.norm(data.coordinates[:, None] - data.coordinates, axis=2)
     edges = graph.toarray() > 0
     dense = np.exp(-((distance / np.median(distance[edges])) ** 2)) * edges
@@ -72,13 +77,13 @@ def test_spreading_is_that_of_dense_arrays():
         membership /= membership.sum(axis=1, keepdims=True)
         membership[held] = start[held]
     expected = np.unique(labels)[membership.argmax(axis=1)]
-    np.testing.assert_array_equal(spread(weights, labels), expected)
+    np.testing.assert_array_equal(averaged_memberships(weights, labels), expected)
 
 
 def test_a_hundredth_of_each_class_is_held():
     """Section 4: the spots with the most weight on their own class."""
     data, _ = tissue(25)
-    weights = heat(section_knn(data.coordinates, 7, 100.0), data.coordinates)
+    weights = heat_weights(section_knn(data.coordinates, 7, 100.0), data.coordinates)
     held = anchors(weights, (data.coordinates[:, 0] > 800).astype(int))
     assert held.sum() == sum(
         max(int(0.01 * size), 1) for size in np.bincount(data.coordinates[:, 0] > 800)
@@ -90,7 +95,7 @@ def test_refinement_is_what_comes_last():
     data, _ = tissue(9)
     plain = run("multist", data, Job(0, 3), refine=0, **SHORT).clusters
     smooth = run("multist", data, Job(0, 3), **SHORT).clusters
-    expected = propagated(plain, data.coordinates, 7, data.pitch, None)
+    expected = spread_labels(plain, data.coordinates, 7, data.pitch, None)
     np.testing.assert_array_equal(smooth, expected)
     assert all(params("multist", variant).refine == 7 for variant in VARIANTS)
 
@@ -101,10 +106,10 @@ def test_sections_join_and_spread_within_themselves():
     both = np.concatenate([data.coordinates, data.coordinates + 1.0])
     batch = np.repeat([0, 1], 36)
     joint = Data(sp.csr_matrix(sp.vstack([data.counts] * 2)), data.genes, both, 100.0, batch=batch)
-    graph = looped_graph(joint, 12)
+    graph = neighbor_graph(joint, 12)
     assert graph[:36, 36:].nnz == graph[36:, :36].nnz == 0
-    assert (graph[:36, :36] != looped_graph(data, 12)).nnz == 0
-    np.testing.assert_array_equal(propagated(batch, both, 7, 100.0, batch), batch)
+    assert (graph[:36, :36] != neighbor_graph(data, 12)).nnz == 0
+    np.testing.assert_array_equal(spread_labels(batch, both, 7, 100.0, batch), batch)
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
@@ -120,7 +125,7 @@ def test_a_killed_run_goes_on_where_it_was(monkeypatch, variant):
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_a_killed_run_with_an_image_goes_on_too(monkeypatch, variant):
     """The second stage's weights and the embedding it is trained on come back; three batches."""
-    monkeypatch.setattr("methods.multist.fused.BATCH", 15)
+    monkeypatch.setattr("methods.multist.second_stage.BATCH", 15)
     data, _ = tissue(6)
     data = dataclasses.replace(data, image=picture(data), scale=0.2)
     short = {"epochs": 1, "cluster_epochs": 1, "fusion_epochs": 2, "kmeans_starts": 1}

@@ -9,7 +9,7 @@ from torch.nn.functional import binary_cross_entropy_with_logits, elu
 
 from methods.contract import Data
 from methods.multist.adversary import Adversary, kernel_distance
-from methods.multist.inputs import looped_graph
+from methods.multist.inputs import neighbor_graph
 from methods.multist.model import Model
 from methods.shared.graphs.weights import normalized_adjacency
 from methods.shared.losses.self_training import sharpened_target, student_assignments
@@ -22,7 +22,7 @@ class Dense:
 
     def __init__(self, model: Model, data: Data) -> None:
         self.model, self.net = model, model.network
-        self.graph = torch.tensor(normalized_adjacency(looped_graph(data, 12)).toarray())
+        self.graph = torch.tensor(normalized_adjacency(neighbor_graph(data, 12)).toarray())
 
     def encode(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Return the mean and the latent."""
@@ -108,13 +108,13 @@ def test_self_training_is_that_of_the_equations(variant):
     expected["clustering"] = torch.tensor(entropy(p, q, axis=1).mean() / 10)
     expected["adversarial"] = 0.3 * (consistency + distance)
     same_losses(model.cluster_step(0), expected)
-    torch.testing.assert_close(model.wanted, target)
+    torch.testing.assert_close(model.target, target)
     with torch.no_grad():
         centres.add_(torch.randn(centres.shape, generator=drawn()))
     model.cluster_step(19)
-    torch.testing.assert_close(model.wanted, target)
+    torch.testing.assert_close(model.target, target)
     model.cluster_step(20)
-    assert not torch.allclose(model.wanted, target, atol=1e-3)
+    assert not torch.allclose(model.target, target, atol=1e-3)
 
 
 def test_critic_and_generator_pull_apart_and_together():

@@ -11,7 +11,7 @@ from torch.nn.functional import leaky_relu, normalize
 from torch_geometric.nn import GCNConv
 
 from methods.contract import Data, Job
-from methods.scrcl.heads import central_start, cosine_kmeans
+from methods.scrcl.cosine_kmeans import central_start, cosine_kmeans
 from methods.scrcl.inputs import Inputs, gene_neighbours, gene_propagation
 from methods.scrcl.model import Model, prepare
 from methods.shared.graphs.sections import majority_vote

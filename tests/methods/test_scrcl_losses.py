@@ -10,8 +10,8 @@ from scipy.special import rel_entr, softmax
 from torch.nn.functional import normalize
 
 from methods.contract import Job
-from methods.scrcl.alignment import CellGraph, alignment
 from methods.scrcl.inputs import Inputs
+from methods.scrcl.losses import CellGraph, alignment
 from methods.scrcl.model import Model
 from tests.methods.toys import params
 

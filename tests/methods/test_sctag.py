@@ -9,7 +9,8 @@ from scipy.stats import entropy
 from sklearn.metrics import adjusted_rand_score, pairwise_distances
 
 from methods.contract import Job
-from methods.sctag.model import Model, loss_over_no_edges, prepare, zinb_target
+from methods.sctag.inputs import prepare, zinb_target
+from methods.sctag.model import Model, loss_over_no_edges
 from methods.shared.expression.counts import log1p, scale_to_total
 from methods.shared.losses.zinb import zinb_heads
 from tests.methods.toys import cells, params, run

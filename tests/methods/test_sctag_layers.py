@@ -8,7 +8,7 @@ import scipy.sparse as sp
 import torch
 from torch_geometric.nn import TAGConv
 
-from methods.sctag.layers import Features, TagConv
+from methods.sctag.network import Features, TagConv
 from methods.shared.graphs.neighbors import feature_knn
 from methods.shared.graphs.weights import adjacency, row_normalized
 from methods.shared.nn.sparse import SparseMatrix

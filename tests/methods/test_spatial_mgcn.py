@@ -12,10 +12,13 @@ from scipy.stats import nbinom
 from sklearn.metrics import adjusted_rand_score
 from torch.nn.functional import softplus
 
-from methods.contract import Data, Job
+from methods.contract import Data, Job, Params
 from methods.shared.graphs.sections import majority_vote
+from methods.shared.graphs.two_views import TwoViews, two_views
 from methods.shared.losses.zinb import EPS, LOG_MU_RANGE, THETA_RANGE, ZinbTarget, zinb_heads
-from methods.spatial_mgcn.model import Inputs, Model, prepare
+from methods.shared.training.loop import adam_with_decay
+from methods.spatial_mgcn.inputs import spatial_graph
+from methods.spatial_mgcn.model import Model
 from methods.spatial_mgcn.network import Network, Views
 from tests.methods.test_spatial_mgcn_graphs import dense_gram_distance, literal
 from tests.methods.test_state import go_on_from_everywhere
@@ -23,6 +26,12 @@ from tests.methods.toys import params, run, tissue
 
 SMALL = {"epochs": 8, "kmeans_starts": 3}
 LEARNING = {"epochs": 60}
+
+
+def prepare(data: Data, chosen: Params) -> TwoViews:
+    """Build features and graphs as `fit` does."""
+    near, radius = spatial_graph(data, chosen.spatial_graph, chosen.radius, chosen.densest)
+    return two_views(data, near, radius, chosen.min_spots, chosen.n_genes, chosen.n_neighbors)
 
 
 def build(data: Data, seed: int = 0, **changes) -> Model:
@@ -126,7 +135,7 @@ def test_permuting_spots_permutes_the_embedding():
     chosen = params("spatial_mgcn")
     inputs = prepare(tissue()[0], chosen)
     order = np.random.default_rng(0).permutation(144)
-    mixed = Inputs(
+    mixed = TwoViews(
         sp.csr_matrix(inputs.features[order]),
         sp.csr_matrix(inputs.near[order][:, order]),
         sp.csr_matrix(inputs.alike[order][:, order]),
@@ -250,7 +259,7 @@ def test_a_step_is_that_of_the_equations(variant, loops):
     assert set(losses) == set(expected)
     for name, loss in expected.items():
         assert losses[name].item() == pytest.approx(loss.item(), rel=1e-3)
-    assert model.optimiser().defaults["weight_decay"] == 5e-4
+    assert adam_with_decay(net, chosen).defaults["weight_decay"] == 5e-4
 
 
 @pytest.mark.parametrize("variant", ["described", "released"])

@@ -20,12 +20,11 @@ from methods.shared.expression.spots import filtered_expression
 from methods.shared.graphs import neighbors
 from methods.shared.graphs.neighbors import cosine_knn, expression_knn, pitch_of
 from methods.shared.graphs.radius import radius_graph
-from methods.shared.graphs.weights import adjacency, row_normalized_with_loops, symmetrized
+from methods.shared.graphs.weights import adjacency, row_normalized, symmetrized, with_loops
 from methods.shared.losses import graph as graph_losses
 from methods.shared.losses.gram import gram_distance
 from methods.shared.losses.graph import CosineGraphLoss
-from methods.spatial_mgcn.inputs import spatial_graph
-from methods.spatial_mgcn.radius import covering_radius
+from methods.spatial_mgcn.inputs import covering_radius, spatial_graph
 from tests.conftest import MIRROR, needs_mirror
 from tests.methods.toys import tissue
 
@@ -150,7 +149,7 @@ def test_rows_of_the_propagation_sum_to_one(loops):
     """Spatial-MGCN 9.3: rows average; with S_ii = 1 the diagonal is 2 / (row total + 1)."""
     data, _ = tissue()
     graph = radius_graph(data.coordinates, 409.0)
-    found = row_normalized_with_loops(graph, loops)
+    found = row_normalized(with_loops(graph, loops))
     np.testing.assert_allclose(np.asarray(found.sum(axis=1)).ravel(), 1, rtol=1e-6)
     total = np.asarray(graph.sum(axis=1)).ravel() + (loops - 1)  # of S, its own loops included
     np.testing.assert_allclose(found.diagonal(), loops / (total + 1), rtol=1e-6)
@@ -166,7 +165,7 @@ def test_expression_rows_sum_to_one_and_lists_are_exact():
     lists = kneighbors_graph(features, 14, metric="cosine")
     np.testing.assert_array_equal(graph.toarray(), lists.maximum(lists.T).toarray())
     assert graph.diagonal().sum() == 0
-    np.testing.assert_allclose(row_normalized_with_loops(graph).sum(axis=1), 1, rtol=1e-6)
+    np.testing.assert_allclose(row_normalized(with_loops(graph)).sum(axis=1), 1, rtol=1e-6)
 
 
 def test_components_above_the_exact_size(monkeypatch):

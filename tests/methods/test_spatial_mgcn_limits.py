@@ -11,8 +11,9 @@ import torch
 
 from methods.contract import Data, Job
 from methods.shared.graphs.radius import radius_graph
-from methods.spatial_mgcn.model import Model, prepare
-from methods.spatial_mgcn.radius import covering_radius
+from methods.spatial_mgcn.inputs import covering_radius
+from methods.spatial_mgcn.model import Model
+from tests.methods.test_spatial_mgcn import prepare
 from tests.methods.toys import awkward_tissue, params, run, tissue
 from tests.methods.watch import Largest
 

@@ -14,14 +14,15 @@ from torch.nn.functional import elu
 
 from methods.contract import Data, Job
 from methods.shared.clustering.mclust import fit_mixture
+from methods.shared.graphs.weights import with_loops
 from methods.shared.nn.sparse import SparseMatrix
 from methods.shared.training.seeding import torch_stream
 from methods.stagate.attention import EdgeGraph, aggregate, attention
 from methods.stagate.inputs import within_types
+from methods.stagate.losses import gram, square_error
 from methods.stagate.model import Model, build
 from methods.stagate.network import drawn
-from methods.stagate.parts import Tissue, looped
-from methods.stagate.reconstruction import gram, square_error
+from methods.stagate.parts import Tissue
 from tests.methods.toys import params, run, tissue
 
 
@@ -72,7 +73,7 @@ def dense_parts(model: Model) -> tuple[torch.Tensor, torch.Tensor]:
 
 def test_attention_rows_and_bounds():
     """STAGATE 1: rows sum to 1, weights within [1/(1+(m-1)e), e/(e+m-1)]; zeros give the mean."""
-    graph = EdgeGraph(looped(ring(20, 3)))
+    graph = EdgeGraph(with_loops(ring(20, 3)))
     weights = attention(torch.randn(20, 2) * 50, graph).view(20, 7)
     torch.testing.assert_close(weights.sum(dim=1), torch.ones(20))
     low, high = 1 / (1 + 6 * math.e), math.e / (math.e + 6)
@@ -130,7 +131,7 @@ def test_gradients_match_finite_differences(alpha):
 def test_edge_products_are_the_gradient_by_attention_weights():
     """STAGATE 3: the gradient by attention weights, against a dense matrix of them."""
     weights = torch.rand(140, requires_grad=True)
-    x, graph = torch.randn(20, 5), EdgeGraph(looped(ring(20, 3)))
+    x, graph = torch.randn(20, 5), EdgeGraph(with_loops(ring(20, 3)))
     sparse = torch.autograd.grad(aggregate(weights, x, graph).square().sum(), weights)[0]
     matrix = torch.zeros(20, 20).index_put((graph.rows, graph.columns), weights)
     dense = torch.autograd.grad((matrix @ x).square().sum(), weights)[0]
@@ -253,7 +254,7 @@ def test_pruning_keeps_edges_within_types():
     model = small(alpha=0.5)
     part = model.whole[0][1]
     types = np.random.default_rng(1).integers(2, size=20)
-    graph = looped(ring(20, 3))
+    graph = with_loops(ring(20, 3))
     kept = within_types(graph, types)
     rows, columns = graph.nonzero()
     np.testing.assert_array_equal(kept, types[rows] == types[columns])

@@ -14,10 +14,12 @@ from methods.contract import Data, Job
 from methods.shared.graphs.neighbors import pitch_of
 from methods.shared.graphs.radius import radius_graph
 from methods.shared.graphs.sections import majority_vote
+from methods.shared.graphs.two_views import TwoViews
 from methods.shared.losses.gram import gram_distance
 from methods.shared.losses.zinb import ZinbDecoder
 from methods.stmfg.attention import Scorer, Tokens
-from methods.stmfg.model import Inputs, Model, prepare, propagate
+from methods.stmfg.inputs import prepare, propagation
+from methods.stmfg.model import Model
 from methods.stmfg.network import Network
 from tests.conftest import needs_mirror
 from tests.methods.test_spatial_mgcn_graphs import pixels
@@ -213,7 +215,7 @@ def test_switches_reach_the_model(changes, kind, t, masked):
     """StMFG 1 and 3: normalisation of both graphs, temperature, masked neighbours."""
     model, inputs = build(**changes), prepare(tissue()[0], params("stmfg", **changes))
     for used, graph in ((model.near, inputs.near), (model.alike, inputs.alike)):
-        expected = propagate(graph, kind).toarray()
+        expected = propagation(graph, kind).toarray()
         np.testing.assert_allclose(used.matrix.forward.to_dense(), expected, rtol=1e-6)
     projected = model.network.project(model.layers()[1].views)
     loss = dense(*projected.unbind(dim=1), t, inputs.near.toarray() if masked else None)
@@ -225,9 +227,9 @@ def test_normalisations():
     near = prepare(tissue()[0], params("stmfg")).near
     looped = near.toarray() + np.eye(144)
     degree = looped.sum(axis=1)
-    np.testing.assert_allclose(propagate(near, "average").toarray(), looped / degree[:, None])
+    np.testing.assert_allclose(propagation(near, "average").toarray(), looped / degree[:, None])
     expected = looped / np.sqrt(np.outer(degree, degree))
-    np.testing.assert_allclose(propagate(near, "symmetric").toarray(), expected, rtol=1e-5)
+    np.testing.assert_allclose(propagation(near, "symmetric").toarray(), expected, rtol=1e-5)
 
 
 def test_radius_in_pitches_and_in_the_unit_of_the_coordinates():
@@ -260,7 +262,7 @@ def test_permuting_spots_permutes_the_embedding(changes):
     chosen = params("stmfg", **changes)
     inputs = prepare(tissue()[0], chosen)
     order = np.random.default_rng(0).permutation(144)
-    mixed = Inputs(
+    mixed = TwoViews(
         sp.csr_matrix(inputs.features[order]),
         sp.csr_matrix(inputs.near[order][:, order]),
         sp.csr_matrix(inputs.alike[order][:, order]),

@@ -10,7 +10,8 @@ import torch
 
 from methods.contract import Data, Job
 from methods.shared.graphs.radius import radius_graph
-from methods.stmfg.model import Model, prepare
+from methods.stmfg.inputs import prepare
+from methods.stmfg.model import Model
 from tests.methods.toys import AWKWARD_TISSUES, awkward_tissue, params, run, tissue
 from tests.methods.watch import Largest
 

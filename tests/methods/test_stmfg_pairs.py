@@ -9,8 +9,10 @@ from sklearn.metrics import adjusted_rand_score
 
 from methods.contract import Data, Job
 from methods.shared.clustering.kmeans import kmeans
-from methods.shared.training.loop import Training
-from methods.stmfg.model import Inputs, Model, prepare
+from methods.shared.graphs.two_views import TwoViews
+from methods.shared.training.loop import Training, adam_with_decay
+from methods.stmfg.inputs import prepare
+from methods.stmfg.model import Model
 from tests.methods.toys import params
 
 
@@ -28,11 +30,11 @@ def two_pairs(seed: int, side: int = 18, genes: int = 600) -> tuple[Data, np.nda
     return Data(counts, np.arange(genes).astype(str), places, 100.0), labels
 
 
-def trained(inputs: Inputs, chosen, seed: int) -> np.ndarray:
+def trained(inputs: TwoViews, chosen, seed: int) -> np.ndarray:
     """Train on given graphs and split the embedding in four."""
     model = Model(inputs, chosen, Job(seed, 4))
     training = Training(Job(seed, 4), chosen.epochs, lambda: np.empty(0))
-    training.run(model.optimiser(), model.step, chosen.epochs)
+    training.run(adam_with_decay(model.network, chosen), model.step, chosen.epochs)
     return kmeans(model.embedding(), 4, np.random.default_rng(seed))
 
 
@@ -48,7 +50,7 @@ def test_only_both_graphs_separate_both_pairs(seed):
     inputs = prepare(data, chosen)
     stripes, mixed = truth < 2, truth >= 2
 
-    def scores(given: Inputs) -> list[float]:
+    def scores(given: TwoViews) -> list[float]:
         found = trained(given, chosen, seed)
         return [adjusted_rand_score(truth[part], found[part]) for part in (stripes, mixed)]
 
