@@ -21,8 +21,18 @@ from sklearn.metrics import adjusted_rand_score
 
 from methods.contract import Data, Job, Params, Result
 from methods.runner import read_input
-from tests.methods.test_image import picture
-from tests.methods.toys import METHODS, NAMES, SHORT, card, cells, modalities, run, tissue, toy
+from tests.methods.toys import (
+    METHODS,
+    NAMES,
+    SHORT,
+    card,
+    cells,
+    modalities,
+    picture,
+    run,
+    tissue,
+    toy,
+)
 
 VARIANTS = [
     (name, variant, modality)

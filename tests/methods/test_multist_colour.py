@@ -22,7 +22,7 @@ from methods.multist.colour import (
     tissue,
 )
 from tests.methods import toys
-from tests.methods.test_image import picture
+from tests.methods.toys import picture
 
 
 def seen(side: int) -> Data:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,7 +13,6 @@ from methods.scrcl.model import Model, prepare
 from tests.methods.toys import cells, params, run
 from tests.methods.watch import Largest
 
-REPOSITORY = Path(__file__).resolve().parents[2]
 SMALL = {"width": 40, "epochs": 15}
 
 

@@ -13,7 +13,7 @@ from methods.contract import Job
 from methods.scrcl.inputs import Inputs
 from methods.scrcl.losses import CellGraph, alignment
 from methods.scrcl.model import Model
-from tests.methods.toys import params
+from tests.methods.toys import params, random_graph
 
 WEIGHT = 3.0
 
@@ -25,8 +25,7 @@ def views(n: int = 20, width: int = 12, seed: int = 0) -> tuple[torch.Tensor, to
 
 
 def graph(n: int = 20, seed: int = 0) -> sp.csr_matrix:
-    upper = np.triu(np.random.default_rng(seed).random((n, n)) < 0.2, 1)
-    return sp.csr_matrix((upper | upper.T).astype(np.float64))
+    return sp.csr_matrix(random_graph(n, 0.2, seed))
 
 
 def unit(x: torch.Tensor) -> np.ndarray:

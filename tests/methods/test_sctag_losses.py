@@ -1,15 +1,12 @@
-"""scTAG's graph loss, blocked and sampled, and its self-training (scTAG 5 and 6)."""
+"""scTAG's graph loss, in blocks and sampled, against the dense one."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 import torch
-from scipy.stats import entropy
-from sklearn.metrics import pairwise_distances
 
 from methods.sctag.losses import GraphLoss, mean_square_sigmoid
-from methods.shared.losses.self_training import mean_kl, sharpened_target, student_assignments
 from tests.methods.toys import leaves, same_gradients
 
 
@@ -64,26 +61,3 @@ def test_graph_loss_landmarks():
     assert graph_loss(targets, 30)(nothing, nothing).item() == pytest.approx(0.25)
     far = torch.full((30, 1), 9.0, dtype=torch.float64)
     assert graph_loss(targets, 30)(far, -far).item() == pytest.approx(5 / 30)
-
-
-def test_assignments_by_distances_and_under_rigid_motion():
-    """scTAG 6: rows sum to 1, distances as in scikit-learn, motion changes nothing."""
-    z, c = (x.detach() for x in leaves((20, 3), (4, 3)))
-    q = student_assignments(z, c)
-    kernel = 1 / (1 + pairwise_distances(z, c) ** 2)
-    np.testing.assert_allclose(q, kernel / kernel.sum(axis=1, keepdims=True))
-    turn = torch.linalg.qr(leaves((3, 3))[0].detach())[0]
-    torch.testing.assert_close(student_assignments(z @ turn + 3, c @ turn + 3), q)
-
-
-def test_target_keeps_one_hot_and_sharpens():
-    """scTAG 6: one-hot is a fixed point; with equal masses entropy does not grow."""
-    hot = torch.eye(3, dtype=torch.float64).repeat(4, 1)
-    torch.testing.assert_close(sharpened_target(hot), hot)
-    q = torch.tensor([[0.7, 0.2, 0.1], [0.1, 0.7, 0.2], [0.2, 0.1, 0.7]], dtype=torch.float64)
-    p = sharpened_target(q)
-    torch.testing.assert_close(p.sum(dim=1), torch.ones(3, dtype=torch.float64))
-    assert (entropy(p.numpy(), axis=1) <= entropy(q.numpy(), axis=1)).all()
-    assert mean_kl(p, q).item() == pytest.approx(entropy(p, q, axis=1).mean())
-    assert mean_kl(q, p).item() == pytest.approx(entropy(q, p, axis=1).mean())
-    assert mean_kl(hot, hot).item() == 0

@@ -3,22 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
 from methods.contract import Data, Job
-from methods.shared.graphs.radius import radius_graph
-from methods.spatial_mgcn.inputs import covering_radius
 from methods.spatial_mgcn.model import Model
-from tests.methods.test_spatial_mgcn import prepare
-from tests.methods.toys import awkward_tissue, params, run, tissue
+from tests.methods.test_spatial_mgcn_inputs import SMALL, prepare
+from tests.methods.toys import params, run, tissue
 from tests.methods.watch import Largest
-
-REPOSITORY = Path(__file__).resolve().parents[2]
-SMALL = {"epochs": 3, "kmeans_starts": 3}
 
 
 def test_no_tensor_is_spots_by_spots_or_spots_by_genes():
@@ -32,17 +26,6 @@ def test_no_tensor_is_spots_by_spots_or_spots_by_genes():
         with Largest() as largest:
             torch.stack(list(model.step(0).values())).sum().backward()
         assert largest.size <= 72**2 * 384
-
-
-def test_isolated_spots_and_pieces_keep_to_themselves():
-    """Bad input: no edge joins pieces; a spot without neighbours averages over itself."""
-    data = awkward_tissue("isolated spots")
-    inputs = prepare(data, params("spatial_mgcn"))
-    degree = np.asarray(inputs.near.sum(axis=1)).ravel()
-    assert (degree[:3] == 0).all()
-    assert (degree[3:] > 0).all()
-    near = prepare(awkward_tissue("two far pieces"), params("spatial_mgcn")).near
-    assert near[:40][:, 40:].nnz == 0
 
 
 def test_pitch_is_measured_where_none_is_given():
@@ -71,31 +54,6 @@ def test_missing_coordinates_and_too_many_clusters_are_named():
         run("spatial_mgcn", Data(data.counts, data.genes), Job(0, 2), **SMALL)
     with pytest.raises(ValueError, match="n_clusters"):
         run("spatial_mgcn", data, Job(0, 37), **SMALL)
-
-
-@pytest.mark.parametrize("kind", ["isolated spots", "fewer spots than neighbours"])
-def test_degree_search_without_an_answer_is_named(kind):
-    """Spatial-MGCN 7.6: no radius qualifies; the authors go on with raw distances."""
-    with pytest.raises(ValueError, match="spatial_graph"):
-        run("spatial_mgcn", awkward_tissue(kind), Job(0, 2), spatial_graph="degree", **SMALL)
-    assert covering_radius(np.zeros((3, 2)), 15) == float("inf")
-
-
-def test_degree_search_runs():
-    """Spatial-MGCN 7.6: on a lattice three rings, in any unit."""
-    data, _ = tissue()
-    found = [
-        run("spatial_mgcn", d, Job(0, 3), spatial_graph="degree", **SMALL)
-        for d in (data, dataclasses.replace(data, coordinates=data.coordinates / 77, pitch=None))
-    ]
-    np.testing.assert_array_equal(found[0].clusters, found[1].clusters)
-    assert 2 <= found[0].notes["radius_pitches"] < 2 + 5 / 273
-
-
-def test_a_radius_that_joins_everything_is_refused():
-    """Bad input: thousands of spots at one place would need an array of all pairs."""
-    with pytest.raises(ValueError, match="radius"):
-        radius_graph(np.zeros((3000, 2)), 4.0)
 
 
 def test_a_loss_that_is_not_finite_is_named(monkeypatch):

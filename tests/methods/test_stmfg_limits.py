@@ -9,7 +9,6 @@ import pytest
 import torch
 
 from methods.contract import Data, Job
-from methods.shared.graphs.radius import radius_graph
 from methods.stmfg.inputs import prepare
 from methods.stmfg.model import Model
 from tests.methods.toys import AWKWARD_TISSUES, awkward_tissue, params, run, tissue
@@ -45,17 +44,6 @@ def test_awkward_tissues_under_every_switch(kind, changes):
     assert np.isfinite(result.embedding).all()
 
 
-def test_isolated_spots_and_pieces_keep_to_themselves():
-    """Bad input: no edge joins pieces; a spot without neighbours averages over itself."""
-    data = awkward_tissue("isolated spots")
-    inputs = prepare(data, params("stmfg"))
-    degree = np.asarray(inputs.near.sum(axis=1)).ravel()
-    assert (degree[:3] == 0).all()
-    assert (degree[3:] > 0).all()
-    near = prepare(awkward_tissue("two far pieces"), params("stmfg")).near
-    assert near[:40][:, 40:].nnz == 0
-
-
 def test_pitch_is_measured_where_none_is_given():
     data, _ = tissue()
     plain = run("stmfg", data, Job(0, 3), **SMALL)
@@ -82,12 +70,6 @@ def test_missing_coordinates_and_too_many_clusters_are_named():
         run("stmfg", Data(data.counts, data.genes), Job(0, 2), **SMALL)
     with pytest.raises(ValueError, match="n_clusters"):
         run("stmfg", data, Job(0, 37), **SMALL)
-
-
-def test_a_radius_that_joins_everything_is_refused():
-    """Bad input: thousands of spots at one place would need an array of all pairs."""
-    with pytest.raises(ValueError, match="radius"):
-        radius_graph(np.zeros((3000, 2)), 4.0)
 
 
 def test_a_loss_that_is_not_finite_is_named(monkeypatch):

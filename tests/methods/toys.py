@@ -89,6 +89,12 @@ def same_gradients(ours: torch.Tensor, theirs: torch.Tensor, inputs: list[torch.
         torch.testing.assert_close(a, b)
 
 
+def random_graph(n: int, density: float = 0.05, seed: int = 0) -> np.ndarray:
+    """Draw a symmetric 0/1 graph without loops."""
+    upper = np.triu(np.random.default_rng(seed).random((n, n)) < density, 1)
+    return (upper | upper.T).astype(np.float64)
+
+
 AWKWARD_TISSUES = [
     "fewer spots than neighbours", "empty spots and genes", "identical spots", "spots on a line",
     "pairs of spots at one place", "isolated spots", "two far pieces", "one spot",
@@ -117,3 +123,24 @@ def awkward_tissue(kind: str) -> Data:
     elif kind == "one spot":
         counts, position = counts[:1], position[:1]
     return Data(sp.csr_matrix(counts), data.genes[: counts.shape[1]], position, data.pitch)
+
+
+def picture(data, scale: float = 0.2, seed: int = 0) -> np.ndarray:
+    """Left half pink and smooth, right half full of dark grains."""
+    rng = np.random.default_rng(seed)
+    size = np.ceil(data.coordinates.max(axis=0) * scale).astype(int) + 20
+    drawn = np.full((size[1], size[0], 3), (235, 180, 210)) + rng.normal(0, 4, (*size[::-1], 3))
+    grains = rng.random(size[::-1]) < 0.2
+    grains[:, : size[0] // 2] = False
+    drawn[grains] = (90, 50, 140)
+    return np.clip(drawn, 0, 255).astype(np.uint8)
+
+
+def rng() -> np.random.Generator:
+    return np.random.default_rng(0)
+
+
+def blobs(n: int = 150, k: int = 4, d: int = 3, gap: float = 8.0) -> tuple[np.ndarray, np.ndarray]:
+    labels = np.arange(n) % k
+    centres = gap * np.eye(k, d) - (gap * (np.arange(k) >= d))[:, None]
+    return centres[labels] + rng().normal(size=(n, d)), labels

@@ -1,0 +1,44 @@
+"""Normalised cuts, sparse and dense, of connected and disconnected graphs."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import scipy.sparse as sp
+from sklearn.metrics import adjusted_rand_score
+
+from methods.shared.clustering.spectral import Spectrum, spectral_partition
+from methods.shared.graphs.neighbors import feature_knn
+from methods.shared.graphs.weights import adjacency
+from tests.methods.toys import blobs, rng
+
+
+def affinity(points: np.ndarray, k: int = 10) -> sp.csr_matrix:
+    graph = adjacency(feature_knn(points, k)[0])
+    return (graph + graph.T).tocsr() / 2
+
+
+def test_spectral_partition_finds_blobs():
+    points, truth = blobs(400)
+    assert adjusted_rand_score(truth, spectral_partition(affinity(points), 4, rng())) == 1
+
+
+def test_sparse_and_dense_eigenvectors_span_the_same_space(monkeypatch):
+    graph = affinity(rng().normal(size=(300, 2)))
+    sparse = Spectrum(graph, 5, rng())
+    monkeypatch.setattr("methods.shared.clustering.spectral.DENSE_BELOW", 1000)
+    dense = Spectrum(graph, 5, rng())
+    np.testing.assert_allclose(sparse.values, dense.values, atol=1e-7)
+    np.testing.assert_allclose(np.abs(sparse.vectors), np.abs(dense.vectors), atol=1e-4)
+
+
+@pytest.mark.parametrize("parts", [3, 40])
+def test_spectral_partition_of_a_disconnected_graph(parts):
+    """scTAG quirk 11: degenerate eigenvalues must still give a partition."""
+    block = np.ones((12, 12)) - np.eye(12)
+    graph = sp.block_diag([block] * parts, format="csr")
+    labels = spectral_partition(graph, 3, rng())
+    assert len(labels) == 12 * parts
+    assert labels.max() < 3
+    if parts == 3:
+        assert adjusted_rand_score(labels, np.repeat(np.arange(3), 12)) == 1

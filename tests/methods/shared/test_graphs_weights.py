@@ -1,0 +1,69 @@
+"""Adjacency matrices and their normalisations against definitions, scanpy and PyTorch Geometric."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import scipy.sparse as sp
+
+from methods.shared.graphs.neighbors import feature_knn
+from methods.shared.graphs.radius import radius_graph
+from methods.shared.graphs.weights import (
+    adjacency,
+    fuzzy_graph,
+    normalized_adjacency,
+    row_normalized,
+    symmetrized,
+    with_loops,
+)
+from tests.methods.toys import rng, tissue
+
+
+def test_symmetrise_and_normalise():
+    graph = symmetrized(adjacency(np.array([[1], [2], [1]])))
+    assert (graph != graph.T).nnz == 0
+    root = 1 / np.sqrt(2)
+    expected = [[0, root, 0], [root, 0, root], [0, root, 0]]
+    np.testing.assert_allclose(normalized_adjacency(graph).toarray(), expected, rtol=1e-6)
+    assert normalized_adjacency(sp.csr_matrix((3, 3))).nnz == 0
+
+
+@pytest.mark.parametrize("copies", [1, 20])
+def test_sctag_graph_rows_sum_to_k_with_unit_diagonal(copies):
+    """scTAG 4: row sums 15, unit diagonal, averaging leaves ones unchanged; duplicates too."""
+    points = np.repeat(np.random.default_rng(0).normal(size=(40, 3)), copies, axis=0)
+    graph = adjacency(feature_knn(points, 14)[0], itself=True)
+    assert set(np.asarray(graph.sum(axis=1)).ravel()) == {15.0}
+    assert (graph.diagonal() == 1).all()
+    np.testing.assert_allclose(row_normalized(graph) @ np.ones(len(points)), 1, rtol=1e-6)
+
+
+@pytest.mark.parametrize("loops", [1, 2])
+def test_rows_of_the_propagation_sum_to_one(loops):
+    """Spatial-MGCN 9.3: rows average; with S_ii = 1 the diagonal is 2 / (row total + 1)."""
+    data, _ = tissue()
+    graph = radius_graph(data.coordinates, 409.0)
+    found = row_normalized(with_loops(graph, loops))
+    np.testing.assert_allclose(np.asarray(found.sum(axis=1)).ravel(), 1, rtol=1e-6)
+    total = np.asarray(graph.sum(axis=1)).ravel() + (loops - 1)  # of S, its own loops included
+    np.testing.assert_allclose(found.diagonal(), loops / (total + 1), rtol=1e-6)
+    assert ((found > 0) != (found > 0).T).nnz == 0
+
+
+def test_propagation_of_isolated_cells():
+    """scGNN 12: their row is the unit vector."""
+    lonely = np.zeros((4, 4), dtype=np.float32)
+    lonely[0, 1] = lonely[1, 0] = 1
+    rows = normalized_adjacency(with_loops(sp.csr_matrix(lonely))).toarray()
+    np.testing.assert_allclose(rows, [[0.5, 0.5, 0, 0], [0.5, 0.5, 0, 0], [0, 0, 1, 0],
+                                      [0, 0, 0, 1]], atol=1e-7)  # fmt: skip
+
+
+def test_fuzzy_graph_as_in_scanpy():
+    import scanpy as sc
+
+    points = rng().normal(size=(200, 10))
+    adata = sc.AnnData(points.copy())
+    sc.pp.neighbors(adata, n_neighbors=15, use_rep="X")
+    ours = fuzzy_graph(points, 15)
+    np.testing.assert_allclose(ours.toarray(), adata.obsp["connectivities"].toarray(), atol=2e-4)

@@ -1,0 +1,25 @@
+"""The weights of scGNN's imputation loss."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+from methods.scgnn.imputation import cell_weights
+from methods.shared.training.seeding import torch_stream
+
+
+def test_graph_and_cluster_terms_are_weights_of_cells():
+    """scGNN 7: sums of A E and B E against dense products, and their gradients."""
+    rng = np.random.default_rng(0)
+    upper = np.triu(rng.random((20, 20)) < 0.2, 1)
+    adjacency = (upper | upper.T).astype(float)
+    clusters = rng.integers(3, size=20)
+    agree = (clusters[:, None] == clusters[None]).astype(float)
+    a, b = torch.as_tensor(adjacency), torch.as_tensor(agree)
+    e = torch.randn(20, 7, dtype=torch.float64, generator=torch_stream(0, "e"), requires_grad=True)
+    expected = 0.3 * (a @ e.square()).sum() + 0.1 * (b @ e.square()).sum()
+    weight = torch.as_tensor(cell_weights(adjacency.sum(axis=1), clusters, 0.3, 0.1))
+    found = (weight[:, None] * e.square()).sum()
+    torch.testing.assert_close(found, expected)
+    torch.testing.assert_close(torch.autograd.grad(found, e), torch.autograd.grad(expected, e))

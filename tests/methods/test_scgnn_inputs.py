@@ -1,0 +1,47 @@
+"""scGNN's genes and kinds of regulatory states."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import scipy.sparse as sp
+
+from methods.contract import Data
+from methods.scgnn.inputs import Inputs, prepare, variable_genes
+from methods.shared.training.seeding import random_stream
+from tests.methods.toys import params
+
+
+def inputs(data: Data, variant: str = "described", **changes) -> Inputs:
+    p = params("scgnn", variant, **changes)
+    return prepare(data.counts, p.n_genes, p.ltmg, p.ltmg_fit, p.ltmg_cut, p.log_twice,
+                   random_stream(0, "states"))  # fmt: skip
+
+
+@pytest.mark.parametrize(("ltmg", "highest"), [("states", 4), ("binary", 1), ("none", None)])
+def test_kinds_of_states(ltmg, highest):
+    """scGNN section 2.9."""
+    rng = np.random.default_rng(0)
+    level = rng.choice([0.5, 8.0, 80.0], size=(150, 20))
+    data = Data(sp.csr_matrix(rng.poisson(level).astype(np.float32)), np.arange(20).astype(str))
+    states = inputs(data, ltmg=ltmg).states
+    if highest is None:
+        assert states is None
+    else:
+        assert min(highest, 2) <= states.data.max() <= highest
+
+
+def test_genes_of_largest_raw_variance():
+    """scGNN section 1: seen in 1 % of cells; variance over cells with 1 % of the genes."""
+    rng = np.random.default_rng(0)
+    counts = rng.poisson(3.0, (300, 8)).astype(np.float32)
+    counts[:, 1] = 0
+    counts[0, 1] = 900  # in fewer than 1 % of cells
+    counts[:, 2] *= 5
+    counts[:, 6] *= 3
+    assert list(variable_genes(sp.csr_matrix(counts), 2)) == [6, 2]
+    counts[5] = 0  # an empty cell does not enter the variance
+    expected = np.delete(counts, 5, axis=0).var(axis=0, ddof=1)
+    expected[1] = -1
+    ranked = variable_genes(sp.csr_matrix(counts), 7)
+    np.testing.assert_array_equal(ranked, np.argsort(expected)[1:])
