@@ -28,7 +28,7 @@ def entries(at):
 
 
 def test_other_values_at_held_out_entries_change_no_byte_of_the_input(tmp_path):
-    """scGNN 17: neither order, choice of genes, nor facts look at what is held out."""
+    """Neither order, choice of genes, nor facts look at what is held out."""
     plain, other = sparse_cells(), sparse_cells()
     one = masked_files(plain, tmp_path / "one")
     dense = other.X.toarray()

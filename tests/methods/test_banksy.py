@@ -25,19 +25,19 @@ def jittered(side: int = 9, seed: int = 0) -> Data:
     return dataclasses.replace(data, coordinates=data.coordinates + jitter)
 
 
-def by_loops(counts: np.ndarray, places: np.ndarray, k: int, mixing: float) -> np.ndarray:
+def by_loops(counts: np.ndarray, coordinates: np.ndarray, k: int, mixing: float) -> np.ndarray:
     """The paper's matrix spot by spot: own, mean, size of the centred first harmonic."""
     own = counts / counts.sum(axis=1, keepdims=True)
     parts = [own, np.zeros_like(own), np.zeros_like(own)]
-    for i, here in enumerate(places):
-        distance = np.hypot(*(places - here).T)
+    for i, here in enumerate(coordinates):
+        distance = np.hypot(*(coordinates - here).T)
         for harmonic in (0, 1):
             near = np.argsort(distance)[1 : 1 + k * (harmonic + 1)]
             weight = np.exp(-((distance[near] / np.median(distance[near])) ** 2))
             weight = weight / weight.sum()
             values = own[near]
             if harmonic:
-                angle = np.arctan2(*(places[near] - here).T[::-1])
+                angle = np.arctan2(*(coordinates[near] - here).T[::-1])
                 weight, values = weight * np.exp(1j * angle), values - values.mean(axis=0)
             parts[1 + harmonic][i] = np.abs(weight @ values)
     share = (1 - mixing, mixing * 2 / 3, mixing / 3)
@@ -60,11 +60,12 @@ def test_augmented_expression_by_loops(monkeypatch, mixing):
 def test_kernels_of_a_ring_by_hand():
     """Six spots around one at equal distance: equal weights; a slope has one direction."""
     angle = np.arange(6) * np.pi / 3
-    places = np.vstack([[0.0, 0.0], np.column_stack([np.cos(angle), np.sin(angle)])])
-    mean, gradient = kernels(places, 3, None)
-    assert sorted(kernels(places, 6, None)[0][0].data) == pytest.approx([1 / 6] * 6)
+    coordinates = np.vstack([[0.0, 0.0], np.column_stack([np.cos(angle), np.sin(angle)])])
+    mean, gradient = kernels(coordinates, 3, None)
+    assert sorted(kernels(coordinates, 6, None)[0][0].data) == pytest.approx([1 / 6] * 6)
     np.testing.assert_allclose(gradient[0].toarray().ravel()[1:], np.exp(1j * angle) / 6)
-    slope = np.abs(gradient[0] @ np.column_stack([places, places.sum(axis=1), np.ones(7)]))
+    slopes = np.column_stack([coordinates, coordinates.sum(axis=1), np.ones(7)])
+    slope = np.abs(gradient[0] @ slopes)
     np.testing.assert_allclose(slope.ravel(), [0.5, 0.5, np.sqrt(0.5), 0], atol=1e-12)
     np.testing.assert_allclose(mean.sum(axis=1), 1)
 
@@ -135,7 +136,7 @@ def test_components_depend_neither_on_the_seed_nor_on_the_order_of_spots():
 
 
 @pytest.mark.parametrize("head", ["leiden", "kmeans"])
-def test_stripes_are_found_and_places_matter(head):
+def test_stripes_are_found_and_coordinates_matter(head):
     """At low signal above PCA and k-means; destroyed coordinates lower the score."""
     scores = []
     for seed in range(3):

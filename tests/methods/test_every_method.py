@@ -50,7 +50,7 @@ def all_the_same(results: list[Result]) -> None:
 
 @pytest.mark.parametrize(("name", "variant", "modality"), VARIANTS)
 def test_same_seed_same_bytes_with_and_without_snapshots(name, variant, modality):
-    """GraphST 8 and the contract: determinism, and snapshots that disturb nothing."""
+    """The contract: determinism, and snapshots that disturb nothing."""
     data, _ = toy(name, modality)
     results = [
         run(name, data, Job(11, 3, snapshots=count), variant, **SHORT) for count in (0, 0, 3)
@@ -92,10 +92,7 @@ def told(data: Data, truth: np.ndarray, folder: Path, **job: object) -> Iterator
 
 @pytest.mark.parametrize(("name", "variant", "modality"), VARIANTS)
 def test_labels_beside_the_input_change_nothing(name, variant, modality, tmp_path):
-    """Labels permuted or gone: scTAG 9, scRCL 9.7, GraphCVAE 11, Spatial-MGCN 9.11, stMFG 9.9.
-
-    And scGNN 16, MultiST 13.
-    """
+    """Labels permuted or gone."""
     data, truth = toy(name, modality)
     needs = [*card(name)["needs"], *(["coordinates"] if modality == "spatial" else [])]
     inputs = told(data, truth, tmp_path, needs=needs)
@@ -107,7 +104,7 @@ SEEING = [(name, variant) for name, variant, _ in VARIANTS if "image" in card(na
 
 @pytest.mark.parametrize(("name", "variant"), SEEING)
 def test_labels_beside_an_image_change_nothing(name, variant, tmp_path):
-    """MultiST 13, GraphCVAE 11: the same with an image in use."""
+    """The same with an image in use."""
     data, truth = tissue(8)
     Image.fromarray(picture(data)).save(tmp_path / "image.png")
     files = {"image": tmp_path / "image.png", "image_features": tmp_path / "none.npy"}
@@ -147,7 +144,7 @@ def test_an_estimated_number_is_as_good_as_a_given_one(name, rule):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_no_way_in_for_a_label(name):
-    """scTAG 9, scRCL 9.7: fit takes data, parameters and a job; none has room for labels."""
+    """`fit` takes data, parameters and a job; none has room for labels."""
     module = importlib.import_module(f"methods.{name}.model")
     assert list(inspect.signature(module.fit).parameters) == ["data", "params", "job"]
     fields = {field.name for kind in (Data, Job) for field in dataclasses.fields(kind)}

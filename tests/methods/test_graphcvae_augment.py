@@ -38,7 +38,7 @@ def brute_force(data: Data, image: np.ndarray | None, k: int, drop_best: bool) -
 @pytest.mark.parametrize("with_image", [False, True])
 @pytest.mark.parametrize("drop_best", [False, True])
 def test_neighbour_averages_as_with_dense_arrays(drop_best, with_image):
-    """GraphCVAE 2: weights on the 30 neighbours alone give what sorting all spots gives."""
+    """Weights on the 30 neighbours alone give what sorting all spots gives."""
     data, _ = tissue(9)
     image = np.random.default_rng(0).normal(size=(81, 5)) if with_image else None
     near = section_knn(data.coordinates, 30, data.pitch)
@@ -50,8 +50,8 @@ def test_neighbour_averages_as_with_dense_arrays(drop_best, with_image):
     np.testing.assert_allclose((averaging @ data.counts).toarray(), expected, atol=1e-5)
 
 
-def test_constant_expression_and_negative_similarity():
-    """GraphCVAE 2: identical neighbours average to the spot itself; none that is alike to 0."""
+def test_identical_neighbours_average_to_the_spot_and_unlike_ones_to_nothing():
+    """Identical neighbours average to the spot itself; where none is alike nothing is added."""
     data, _ = tissue(5)
     near = section_knn(data.coordinates, 6, data.pitch)
     averaging = best_neighbours(near, np.ones(near.nnz), 3, True)
@@ -65,7 +65,7 @@ def test_constant_expression_and_negative_similarity():
 
 @pytest.mark.parametrize("genes", [600, 2100])
 def test_profiles_keep_the_correlations_of_the_components(genes):
-    """GraphCVAE 2: 100 components of raw counts, by whichever solver, correlate alike."""
+    """By whichever solver, profiles correlate as 100 components of raw counts do."""
     rng = np.random.default_rng(0)
     near = section_knn(tissue(12)[0].coordinates, 6, 100.0)
     counts = sp.csr_matrix(rng.poisson(rng.gamma(1, 1, (144, genes))).astype(np.float32))
@@ -78,7 +78,7 @@ def test_profiles_keep_the_correlations_of_the_components(genes):
 
 
 def test_counting_a_spot_twice_halves_its_neighbours():
-    """GraphCVAE 3: the normalised profile of 2 X + 0.3 A is that of X + 0.15 A."""
+    """The normalised profile of 2 X + 0.3 A is that of X + 0.15 A."""
     data, _ = tissue(8)
     near = section_knn(data.coordinates, 30, data.pitch)
     weights = similarity(data.counts, near, centred=True)

@@ -21,7 +21,6 @@ VARIANTS = ["described", "released"]
 
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_same_seed_same_bytes_another_seed_others(variant):
-    """GraphCVAE 9: determinism."""
     data, _ = tissue(8)
     first, again, other = (
         run("graphcvae", data, Job(seed, 3), variant, epochs=10) for seed in (4, 4, 5)
@@ -40,7 +39,7 @@ def jittered(side: int) -> tuple[Data, np.ndarray]:
 
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_order_of_spots_does_not_matter_when_noise_belongs_to_spots(monkeypatch, variant):
-    """GraphCVAE 9: spots in another order, with their noise, get the same embedding."""
+    """Spots in another order, with their noise, get the same embedding."""
     data, _ = jittered(8)
     order = np.random.default_rng(0).permutation(64)
     mixed = dataclasses.replace(
@@ -69,7 +68,7 @@ def test_order_of_spots_does_not_matter_when_noise_belongs_to_spots(monkeypatch,
 
 
 def test_partition_of_shuffled_spots_is_the_shuffled_partition():
-    """GraphCVAE 9, with noise drawn by row: the same domains where they are clear."""
+    """With noise drawn by row: the same domains where they are clear."""
     data, _ = jittered(14)
     order = np.random.default_rng(0).permutation(196)
     mixed = Data(data.counts[order], data.genes, data.coordinates[order], data.pitch)
@@ -78,20 +77,20 @@ def test_partition_of_shuffled_spots_is_the_shuffled_partition():
     assert adjusted_rand_score(first[order], second) > 0.9
 
 
-def test_planted_stripes_and_the_worth_of_places():
-    """GraphCVAE 11: four stripes are found; places destroyed, fewer."""
+def test_planted_stripes_are_found_and_coordinates_matter():
+    """Four stripes are found; with coordinates destroyed, fewer."""
     data, truth = tissue(18, genes=120, k=4, signal=0.9)
     found = run("graphcvae", data, Job(0, 4), epochs=300).clusters
-    with_places = adjusted_rand_score(truth, found)
-    assert with_places > 0.9
+    with_coordinates = adjusted_rand_score(truth, found)
+    assert with_coordinates > 0.9
     order = np.random.default_rng(1).permutation(len(truth))
     scattered = dataclasses.replace(data, coordinates=data.coordinates[order])
     without = run("graphcvae", scattered, Job(0, 4), epochs=300).clusters
-    assert adjusted_rand_score(truth, without) < with_places - 0.2
+    assert adjusted_rand_score(truth, without) < with_coordinates - 0.2
 
 
 def test_refinement_corrects_a_lone_spot():
-    """GraphCVAE 12: one wrong spot is corrected, itself not counted, a tie goes to the nearest."""
+    """One wrong spot is corrected, itself not counted; a tie goes to the nearest."""
     data, _ = tissue(9)
     labels = np.zeros(81, dtype=int)
     labels[40] = 1

@@ -15,8 +15,8 @@ def digraph(*edges: tuple[int, int], n: int = 4) -> sp.csr_matrix:
     return sp.csr_matrix((np.ones(len(edges), dtype=np.float32), (row, column)), shape=(n, n))
 
 
-def test_propagation_on_four_spots():
-    """GraphCVAE 1: D^-1/2 (K + I)^T D^-1/2; a spot that nobody chose returns itself."""
+def test_directed_propagation_is_that_of_the_equation_and_of_pyg():
+    """It is D^-1/2 (K + I)^T D^-1/2, as in GCNConv; a spot that nobody chose returns itself."""
     graph = digraph((0, 1), (0, 2), (1, 2), (3, 1), (2, 1))
     found = propagation(graph, "directed").toarray()
     looped = graph.toarray() + np.eye(4)
@@ -30,8 +30,8 @@ def test_propagation_on_four_spots():
     np.testing.assert_allclose(layer(torch.eye(4), edges).detach(), found, rtol=1e-6)
 
 
-def test_symmetric_propagation_and_readout():
-    """GraphCVAE 1, described: either direction kept; the summary averages the same neighbours."""
+def test_symmetric_propagation_and_readout_by_hand():
+    """As described: either direction is kept; the summary averages the same neighbours."""
     graph = digraph((0, 1), (1, 2), n=3)
     a = np.array([[1, 1, 0], [1, 1, 1], [0, 1, 1]])
     root = np.sqrt(a.sum(axis=1))

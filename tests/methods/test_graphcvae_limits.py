@@ -16,22 +16,22 @@ from tests.methods.toys import SHORT, picture, run, tissue
 VARIANTS = ["described", "released"]
 
 
-def placed(change) -> Data:
+def moved_tissue(change) -> Data:
     data, _ = tissue(8)
     return dataclasses.replace(data, coordinates=change(data.coordinates.copy()), pitch=None)
 
 
-def onto(rows: slice, place: tuple[float, float]):
+def onto(rows: slice, position: tuple[float, float]):
     def move(coordinates: np.ndarray) -> np.ndarray:
-        coordinates[rows] = place
+        coordinates[rows] = position
         return coordinates
 
     return move
 
 
 AWKWARD = {
-    "duplicate places": onto(slice(0, 20), (0.0, 0.0)),
-    "all in one place": onto(slice(None), (5.0, 5.0)),
+    "duplicate positions": onto(slice(0, 20), (0.0, 0.0)),
+    "all at one position": onto(slice(None), (5.0, 5.0)),
     "a line": lambda xy: xy * [1.0, 0.0],
     "isolated spots": onto(slice(3, 5), (1e7, -1e7)),
     "disconnected tissue": lambda xy: xy + 1e6 * (np.arange(64) < 20)[:, None],
@@ -41,8 +41,8 @@ AWKWARD = {
 @pytest.mark.parametrize("n_clusters", [3, None])
 @pytest.mark.parametrize("kind", AWKWARD)
 @pytest.mark.parametrize("variant", VARIANTS)
-def test_awkward_places_get_a_whole_answer(variant, kind, n_clusters):
-    data = placed(AWKWARD[kind])
+def test_awkward_positions_get_a_whole_answer(variant, kind, n_clusters):
+    data = moved_tissue(AWKWARD[kind])
     result = run("graphcvae", data, Job(0, n_clusters), variant, **SHORT)
     assert result.clusters.shape == (64,)
     assert np.isfinite(result.embedding).all()

@@ -14,15 +14,15 @@ from tests.methods.toys import leaves, same_gradients
 
 
 def test_divergence_by_hand_and_its_gradient():
-    """GraphCVAE 4: 0 for a standard normal, 0.5 for mean 1; finite differences."""
+    """It is 0 for a standard normal and 0.5 for mean 1; its gradient, by finite differences."""
     zero, one = torch.zeros(3, 2), torch.ones(3, 2)
     assert divergence(zero, zero).item() == 0
     assert divergence(one, zero).item() == pytest.approx(0.5)
     assert torch.autograd.gradcheck(divergence, leaves((4, 3), (4, 3)))
 
 
-def test_error_without_the_product():
-    """GraphCVAE 5: the Gram identity gives the direct error, and its gradients."""
+def test_error_through_gram_matrices_is_the_direct_one():
+    """The Gram identity gives the direct error, and its gradients."""
     z, v, c = leaves((7, 3), (3, 11), (11,))
     x = torch.tensor(np.random.default_rng(1).poisson(0.5, (7, 11)).astype(float))
     totals = (x.square().sum().item(), x.sum(dim=0))
@@ -31,7 +31,7 @@ def test_error_without_the_product():
 
 
 def test_contrast_by_hand():
-    """GraphCVAE 6: z = (3, 4) agrees 5 with its unit vector; without noise or shuffle g' = g."""
+    """With z = (3, 4) its agreement with its unit vector is 5; without a shuffle g' = g."""
     net = Network(5, 2, torch_stream(0, "weights"))
     net.bilinear.data = torch.eye(2)
     z = torch.tensor([[3.0, 4.0]])

@@ -35,7 +35,7 @@ def dense(matrix: TiledMatrix) -> torch.Tensor:
 
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_inputs_are_those_of_the_variant(variant):
-    """GraphCVAE 1 to 3: graph, averages, weight of the spot itself and readout, dense."""
+    """Graph, averages, weight of the spot itself and readout, with dense arrays."""
     released = variant == "released"
     data, _ = tissue(9, signal=4.0)
     chosen = params("graphcvae", variant, use_image=False, n_genes=60)
@@ -50,7 +50,7 @@ def test_inputs_are_those_of_the_variant(variant):
 
 
 def test_spots_keep_to_their_section(monkeypatch):
-    """Several sections whose places overlap: no neighbour, edge or vote from another one."""
+    """Several sections whose coordinates overlap: no neighbour, edge or vote from another one."""
     first, _ = tissue(9, seed=0)
     second, _ = tissue(9, seed=1)
     both = Data(
@@ -77,7 +77,7 @@ def test_spots_keep_to_their_section(monkeypatch):
 
 
 def test_without_noise_and_shuffle_the_corrupted_summary_is_the_own(monkeypatch):
-    """GraphCVAE 6: identity permutation and no noise give g' = g."""
+    """The identity permutation and no noise give g' = g."""
     model = build("released")
     monkeypatch.setattr(torch, "randperm", lambda n, generator: torch.arange(n))
     monkeypatch.setattr(model, "sample", lambda posterior: posterior.mean)
@@ -89,7 +89,7 @@ def test_without_noise_and_shuffle_the_corrupted_summary_is_the_own(monkeypatch)
 
 
 def test_shuffling_the_product_is_shuffling_expression():
-    """GraphCVAE 7: propagate the permuted product, or the product of permuted expression."""
+    """Propagate the permuted product, or the product of permuted expression."""
     model = build()
     order = torch.randperm(64, generator=torch.Generator().manual_seed(0))
     projected = model.network.project(model.features)
@@ -105,7 +105,7 @@ def prepared_rows(model: Model) -> sp.csr_matrix:
 
 
 def test_third_shortcut_starts_from_the_second():
-    """GraphCVAE 8: without convolutions h3 = ELU(L3 L2 ELU(L1 x))."""
+    """Without convolutions h3 = ELU(L3 L2 ELU(L1 x))."""
     model = build()
     net = model.network
     for norm in net.norms:
@@ -120,8 +120,8 @@ def test_third_shortcut_starts_from_the_second():
     torch.testing.assert_close(hidden, elu(x), rtol=1e-4, atol=1e-4)
 
 
-def test_number_of_weights():
-    """Section 2: 1,043,281 with the five biases of convolutions that batch normalisation undoes."""
+def test_network_has_as_many_weights_as_the_published_one():
+    """1,043,281 with the five biases of convolutions that batch normalisation undoes."""
     net = Network(2000, 64, torch_stream(0, "weights"))
     ours = sum(weight.numel() for weight in net.parameters())
     assert ours + (128 + 256 + 512 + 64 + 64) == 1_043_281
@@ -166,7 +166,7 @@ def reference_step(model: Model) -> torch.Tensor:
 
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_ten_steps_as_with_dense_arrays(variant):
-    """Sections 2 and 3: the same losses as the equations written out with dense arrays."""
+    """The losses are those of the equations written out with dense arrays."""
     sparse, full = build(variant), build(variant)
     weights = list(full.network.parameters())
     optimiser = torch.optim.Adam(weights, lr=2e-3)
@@ -181,7 +181,7 @@ def test_ten_steps_as_with_dense_arrays(variant):
 
 
 def test_embeddings_to_choose_from():
-    """Section 7: mean, log-variance, hidden layer; the reconstruction keeps all distances."""
+    """Mean, log-variance, hidden layer; the reconstruction keeps all distances."""
     models = {
         kind: build(embedding=kind) for kind in ("mean", "logvar", "hidden", "reconstruction")
     }

@@ -12,7 +12,7 @@ PATH = np.array([[1], [2], [1]])
 
 
 def test_both_adjacencies_on_a_path():
-    """GraphST 1."""
+    """D^-1/2 A D^-1/2 + I for Visium; in the standard form the identity is added before."""
     r, s = 1 / math.sqrt(2), 1 / math.sqrt(6)
     visium = [[1, r, 0], [r, 1, r], [0, r, 1]]
     standard = [[1 / 2, s, 0], [s, 1 / 3, s], [0, s, 1 / 2]]

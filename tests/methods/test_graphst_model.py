@@ -39,8 +39,8 @@ def dense(matrix: SparseMatrix) -> torch.Tensor:
 
 
 @pytest.mark.parametrize("kind", ["visium", "standard"])
-def test_features_and_graph_of_the_model(kind):
-    """GraphST 1 and section 1: adjacency; log values of unit deviation, at most 10."""
+def test_model_sees_scaled_log_expression_and_the_graph_asked_for(kind):
+    """The adjacency asked for; log values of unit deviation, at most 10."""
     model, data = build(adjacency=kind), tissue(8)[0]
     expected = propagation(spatial_knn(data.coordinates, 3), kind)
     np.testing.assert_allclose(dense(model.graph), expected.toarray(), rtol=1e-6)
@@ -52,7 +52,7 @@ def test_features_and_graph_of_the_model(kind):
 
 @pytest.mark.parametrize("factor", [3, -3])
 def test_latent_is_linear_in_expression(factor):
-    """GraphST 2: scaling expression, by a negative factor too, scales latent and components."""
+    """Scaling expression, by a negative factor too, scales latent and components."""
     model = build()
     latent, components = model.latent(), model.components(5)
     model.features = SparseMatrix(
@@ -66,7 +66,7 @@ def test_latent_is_linear_in_expression(factor):
 
 @pytest.mark.parametrize("unit_rows", [False, True])
 def test_components_are_those_of_the_reconstruction(unit_rows):
-    """GraphST 3: Cholesky PCA, also of rows scaled to unit length."""
+    """PCA through a Cholesky factor, also of rows scaled to unit length."""
     model = build(unit_rows=unit_rows)
     h = (model.latent() @ model.network.decoder).detach().double().numpy()
     if unit_rows:
@@ -76,8 +76,8 @@ def test_components_are_those_of_the_reconstruction(unit_rows):
     np.testing.assert_allclose(np.abs(model.components(10)), np.abs(expected), atol=1e-4 * scale)
 
 
-def test_readout():
-    """GraphST 4: rows sum to 4; constant gives E / |E|; zero gives 0.5."""
+def test_readout_averages_a_spot_and_its_neighbours():
+    """Rows sum to 4 before averaging; a constant gives E / |E|, zeros give 0.5."""
     neighbours = spatial_knn(tissue(8)[0].coordinates, 3)
     assert set(np.asarray(adjacency(neighbours, itself=True).sum(axis=1)).ravel()) == {4.0}
     model = build()
@@ -92,7 +92,7 @@ def test_readout():
 
 
 def test_identical_views_cannot_be_told_apart(monkeypatch):
-    """GraphST 5: with no corruption both losses are equal and at least log 2."""
+    """With no corruption both losses are equal, and at least log 2."""
     model = build()
     monkeypatch.setattr(torch, "randperm", lambda n, generator: torch.arange(n))
     found = model.step(0)["contrast"].item()
@@ -126,7 +126,7 @@ def test_votes_stay_within_a_section():
 
 
 def test_decoder_gradient_in_closed_form():
-    """GraphST 6: -20 / (N G) Y^T (X - Y W2); the contrast does not touch the decoder."""
+    """It is -20 / (N G) Y^T (X - Y W2); the contrast does not touch the decoder."""
     model = build()
     torch.stack(list(model.step(0).values())).sum().backward()
     y, w, x = model.latent().detach(), model.network.decoder, dense(model.features)
@@ -135,7 +135,6 @@ def test_decoder_gradient_in_closed_form():
 
 
 def test_decoder_approaches_least_squares_with_the_encoder_frozen():
-    """GraphST 7."""
     model = build(side=6, width=4)
     y, x = model.latent().detach(), dense(model.features)
     best = (x - y @ torch.linalg.lstsq(y, x).solution).square().mean().item()
@@ -161,7 +160,7 @@ def dense_step(model: Model, order: torch.Tensor) -> torch.Tensor:
 
 
 def test_twenty_steps_as_with_dense_arrays():
-    """GraphST 12: same loss trajectory to 1e-4."""
+    """The same losses step by step, to 1e-4."""
     sparse, full = build(), build()
     weights = list(full.network.parameters())
     optimiser = torch.optim.Adam(weights, lr=1e-3)
@@ -176,8 +175,8 @@ def test_twenty_steps_as_with_dense_arrays():
         assert row["loss"] == pytest.approx(loss.item(), rel=1e-4)
 
 
-def test_planted_stripes_and_the_worth_of_the_graph(monkeypatch):
-    """GraphST 9: found with the graph; worse with self-loops only."""
+def test_planted_stripes_are_found_and_the_graph_matters(monkeypatch):
+    """Found with the graph; worse with self-loops only."""
     data, truth = tissue(18, genes=90, signal=0.8)
     found = run("graphst", data, Job(0, 3), epochs=500)
     with_graph = adjusted_rand_score(truth, found.clusters)
@@ -188,8 +187,8 @@ def test_planted_stripes_and_the_worth_of_the_graph(monkeypatch):
     assert adjusted_rand_score(truth, alone.clusters) < with_graph - 0.1
 
 
-def test_equivariant_to_spot_order():
-    """GraphST 8: the partition of shuffled spots is the shuffled partition."""
+def test_permuting_spots_permutes_clusters():
+    """The partition of shuffled spots is the shuffled partition."""
     data, _ = tissue(14)
     order = np.random.default_rng(0).permutation(len(data.coordinates))
     mixed = Data(data.counts[order], data.genes, data.coordinates[order], data.pitch)
@@ -199,7 +198,7 @@ def test_equivariant_to_spot_order():
 
 
 def test_refinement_is_off_and_smooths_when_asked():
-    """GraphST 11: a majority of the nearest other spots, in one pass, after the mixture."""
+    """A majority of the nearest other spots, in one pass, after the mixture."""
     data, truth = tissue(12)
     assert params("graphst").refine == 0
     plain = run("graphst", data, Job(0, 3), epochs=10).clusters

@@ -41,7 +41,7 @@ def grows_with_the_cells(name: str, modality: str, **changes: object) -> None:
     ("name", "modality"), [(name, m) for name in TRAINED + IN_BLOCKS for m in modalities(name)]
 )
 def test_memory_grows_with_the_cells_and_no_array_is_dense(name, modality):
-    """ScTAG 10, scRCL 9.8, GraphCVAE 13, Spatial-MGCN 6, stMFG 9.11, the bounds of STAGATE."""
+    """Every method that trains or imputes, with all its variants."""
     grows_with_the_cells(name, modality)
 
 
@@ -51,12 +51,12 @@ def test_memory_grows_with_the_cells_and_no_array_is_dense(name, modality):
     [("sctag", "scrna", "exact_graph_up_to"), ("stmfg", "spatial", "exact_pairs_up_to")],
 )
 def test_all_pairs_are_taken_in_blocks(name, modality, switch):
-    """ScTAG 10, stMFG 9.11: losses over all pairs of 20,000 cells, not over sampled ones."""
+    """Losses over all pairs of 20,000 cells, not over sampled ones."""
     grows_with_the_cells(name, modality, **{switch: 4 * FEW})
 
 
 @pytest.mark.slow
 def test_graphcvae_on_a_hundred_thousand_spots():
-    """GraphCVAE 13: the largest array is linear in spots."""
+    """The largest array is linear in spots."""
     found = watched("graphcvae", "spatial", ["described"], 100_000, 200, epochs=1, kmeans_starts=0)
     assert found["tensor"] <= 100_000 * 768

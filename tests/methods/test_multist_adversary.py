@@ -11,8 +11,8 @@ def drawn(seed: int = 0) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
 
 
-def test_distance_of_fisher_vectors():
-    """MultiST 5: kernel form, mean vectors and automatic differentiation agree on 50 spots."""
+def test_fisher_vectors_and_their_distance_are_those_of_autograd():
+    """Kernel form, mean vectors and automatic differentiation agree on 50 spots."""
     generator = Generator(7, drawn()).double()
     x, y = (torch.randn(50, 7, dtype=torch.float64).requires_grad_() for _ in range(2))
     phi = [torch.autograd.grad(generator(rows).sum(), rows)[0] for rows in (x, y)]
@@ -26,8 +26,8 @@ def test_distance_of_fisher_vectors():
     assert all(gradient.abs().sum() > 0 for gradient in grads)
 
 
-def test_distances_between_spots_and_noise():
-    """Section 3: mean distance by hand; the kernel's sees a spread that means do not."""
+def test_mean_distance_by_hand_and_kernel_distance_sees_spread():
+    """Mean distance by hand; the kernel's sees a spread that means do not."""
     z, noise = torch.randn(200, 32), torch.randn(200, 32)
     expected = ((z.mean(0) - noise.mean(0)) ** 2).sum() / 32
     torch.testing.assert_close(mean_distance(z, noise), expected)
@@ -40,7 +40,7 @@ def test_distances_between_spots_and_noise():
 
 
 def test_generated_spots_through_the_first_layer_at_once():
-    """Section 6: the product of both matrices, with a gradient for the encoder's alone."""
+    """The product of both matrices, with a gradient for the encoder's alone."""
     generator, weight = Generator(9, drawn()), torch.randn(9, 5, requires_grad=True)
     noise = torch.randn(20, 9)
     made = generator.projected(noise, weight)
@@ -51,7 +51,7 @@ def test_generated_spots_through_the_first_layer_at_once():
 
 
 def test_critic_and_generator_pull_apart_and_together():
-    """MultiST, section 3: the critic scores spots above noise, the generator raises the noise's."""
+    """The critic scores spots above noise, the generator raises the noise's."""
     x, noise = 3 + torch.randn(40, 6, generator=drawn()), torch.randn(40, 6, generator=drawn(1))
 
     def after(steps: int, fisher: bool, **rates: float) -> Adversary:

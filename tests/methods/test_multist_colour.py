@@ -31,7 +31,7 @@ def seen(side: int) -> Data:
 
 
 def test_colours_reach_their_targets():
-    """MultiST 10: mean and deviation before clipping; the identity where both are the same."""
+    """Mean and deviation before clipping; the identity where both are the same."""
     rng = np.random.default_rng(0)
     image = np.clip(rng.normal((150, 120, 180), 15, (40, 50, 3)), 0, 199).astype(np.uint8)
     image[:10] = 255
@@ -52,7 +52,7 @@ def test_colours_reach_their_targets():
 
 
 def test_boxes_sum_as_slices_do():
-    """Section 2, colours: sums from corners; cut off at the edge."""
+    """Sums from corners, cut off at the edge."""
     rng = np.random.default_rng(0)
     values = rng.random((30, 40))
     centres = np.array([[5.0, 4.0], [20.2, 17.9], [39.5, 29.5]])
@@ -66,8 +66,8 @@ def test_boxes_sum_as_slices_do():
         assert boxes.deviations(values)[i] == pytest.approx(part.std())
 
 
-def test_colour_spaces_by_hand():
-    """Section 2, colours: hue and saturation of known colours, as 8-bit images count them."""
+def test_hue_and_saturation_of_known_colours():
+    """As 8-bit images count them."""
     colours = np.array([[[255, 0, 0], [0, 255, 0], [0, 0, 255], [255, 255, 255], [128, 0, 128]]])
     hue, saturation = np.moveaxis(hue_saturation(colours.astype(np.uint8)), 2, 0)
     np.testing.assert_allclose(hue[0], [0, 60, 120, 0, 150])
@@ -75,7 +75,7 @@ def test_colour_spaces_by_hand():
 
 
 def test_best_patches_are_stained_and_structured():
-    """Section 2, colours: background is never among the patches that set the target."""
+    """Background is never among the patches that set the target."""
     data = seen(10)
     image = data.image.copy()
     middle = image.shape[1] // 2
@@ -89,7 +89,7 @@ def test_best_patches_are_stained_and_structured():
 
 
 def test_a_twentieth_of_the_patches_set_the_colours():
-    """Section 2, colours: groups are counted over all patches, the best 30 % fill them."""
+    """Groups are counted over all patches, the best 30 % fill them."""
     rng = np.random.default_rng(0)
     patches = Patches(rng.random(400), rng.normal(size=(400, 10)))
     chosen = best_patches(patches, np.random.default_rng(0))
@@ -98,7 +98,7 @@ def test_a_twentieth_of_the_patches_set_the_colours():
 
 
 def test_blue_and_pink_are_stains():
-    """Section 2, colours: hues 100 to 140 and from 150 over 180 to 20 count, others do not."""
+    """Hues 100 to 140 and from 150 over 180 to 20 count, others do not."""
     hues = np.array([0, 10, 30, 60, 90, 110, 120, 135, 145, 155, 165, 175])
     hsv = np.column_stack([hues / 180, np.full((len(hues), 2), 0.6)])
     shades = np.rint(255 * hsv2rgb(hsv)).astype(np.uint8)
@@ -110,7 +110,7 @@ def test_blue_and_pink_are_stains():
 
 
 def test_tissue_gets_the_colours_of_the_best_patches():
-    """Section 2, colours: mean and deviation of the tissue become those of the chosen patches."""
+    """Mean and deviation of the tissue become those of the chosen patches."""
     data = seen(10)
     image = data.image.copy()
     image[: len(image) // 2] = image[: len(image) // 2] // 4 + 130  # pale tissue at the top
@@ -126,8 +126,8 @@ def test_tissue_gets_the_colours_of_the_best_patches():
     np.testing.assert_allclose(after.std(axis=0), wanted.deviation, rtol=0.1)
 
 
-def test_colours_of_a_whole_image():
-    """Section 2, colours: another shape never; nothing to go by leaves the image as it is."""
+def test_an_image_is_mapped_in_its_shape_or_left_as_it_is():
+    """The shape never changes; with nothing to go by the image stays as it is."""
     data = seen(10)
     found = even_colours(data.image, data.coordinates, 0.2, 100.0, np.random.default_rng(0))
     assert found.shape == data.image.shape

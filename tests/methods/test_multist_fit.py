@@ -37,8 +37,8 @@ def test_a_killed_run_with_an_image_goes_on_too(monkeypatch, variant):
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
-def test_planted_stripes_and_the_worth_of_places(variant):
-    """Found on the median of seeds, better than PCA and k-means; places destroyed, less well."""
+def test_planted_stripes_are_found_and_coordinates_matter(variant):
+    """In the median of seeds better than PCA and k-means; less well with coordinates destroyed."""
     data, truth = tissue(18, genes=90, signal=0.9)
     short = {"epochs": 150, "cluster_epochs": 50}
     found = [run("multist", data, Job(seed, 3), variant, **short) for seed in range(3)]
@@ -87,17 +87,17 @@ def test_what_cannot_be_done_is_named(variant):
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
-def test_fewer_genes_than_asked_and_places_that_are_awkward(variant):
+def test_fewer_genes_than_asked_and_awkward_coordinates(variant):
     """Bad input: 12 genes, empty spots, duplicate and collinear positions, lone spots."""
     data, _ = tissue(7)
     counts = data.counts.tolil()
     counts[[0, 9]] = 0
     few = Data(sp.csr_matrix(counts)[:, :12], data.genes[:12], data.coordinates, 100.0)
     xy = data.coordinates
-    places = [xy, np.where(np.arange(49)[:, None] < 20, 0, xy), xy * [1, 0], xy * 0 + 5]
-    places.append(xy + np.outer(np.arange(49) < 2, [1e7, -1e7]))
-    for place, clusters in zip(places, (3, 3, 3, None, None), strict=True):
-        given = dataclasses.replace(few, coordinates=place, pitch=None)
+    awkward = [xy, np.where(np.arange(49)[:, None] < 20, 0, xy), xy * [1, 0], xy * 0 + 5]
+    awkward.append(xy + np.outer(np.arange(49) < 2, [1e7, -1e7]))
+    for coordinates, clusters in zip(awkward, (3, 3, 3, None, None), strict=True):
+        given = dataclasses.replace(few, coordinates=coordinates, pitch=None)
         found = run("multist", given, Job(0, clusters), variant, **SHORT)
         assert found.clusters.shape == (49,)
         assert np.isfinite(found.embedding).all()
@@ -115,7 +115,7 @@ def test_same_seed_same_bytes_another_seed_others(variant):
 
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_partition_of_shuffled_spots_is_the_shuffled_partition(variant):
-    """MultiST 13, with noise drawn by row and an image: the same domains where they are clear."""
+    """With noise drawn by row and an image: the same domains where they are clear."""
     data, _ = tissue(16, k=2, signal=2.5)
     jitter = np.random.default_rng(0).normal(0, 5, data.coordinates.shape)
     xy, order = data.coordinates + jitter, np.random.default_rng(0).permutation(256)

@@ -15,7 +15,7 @@ from tests.methods.test_multist_second_stage import stage
 
 @pytest.mark.parametrize("m", [1, 5])
 def test_attention_is_that_of_torch(m):
-    """MultiST 7: multi-head attention of each spot to its own tokens."""
+    """Multi-head attention of each spot to its own tokens."""
     ours = Attention(32, 4, drawn())
     theirs = torch.nn.MultiheadAttention(32, 4, batch_first=True)
     with torch.no_grad():
@@ -34,7 +34,7 @@ def test_attention_is_that_of_torch(m):
 
 
 def test_attention_to_one_token_is_an_affine_map():
-    """MultiST 7: unchanged when query and key are noise."""
+    """Its result does not change when query and key are noise."""
     attention = Attention(32, 4, drawn())
     value, tokens = torch.randn(9, 32), torch.arange(9)[:, None]
     known = torch.ones(9, 1, dtype=torch.bool)
@@ -46,7 +46,7 @@ def test_attention_to_one_token_is_an_affine_map():
 
 
 def test_blend_of_img2gene_has_the_rank_of_the_embedding():
-    """MultiST 8: rank of F - mean at most 32."""
+    """The blend F minus its mean has rank 32 at most."""
     blend = stage("released", side=10).embedding().astype(float)
     values = np.linalg.svd(blend - blend.mean(axis=0), compute_uv=False)
     assert (values > 1e-5 * values[0]).sum() <= 32
@@ -55,16 +55,16 @@ def test_blend_of_img2gene_has_the_rank_of_the_embedding():
     assert (values > 1e-5 * values[0]).sum() > 32
 
 
-def test_modes_written_out():
-    """Section 2.6: both ways to blend, from one attended token a spot, normalised twice."""
+def test_both_attentions_are_those_of_the_equations():
+    """Both ways to blend, from one attended token a spot, normalised twice."""
     for mode in ("img2gene", "bidirectional"):
         net = Fusion(6, mode, 0.7, drawn())
         genes, image = torch.randn(12, 32), torch.randn(12, 6)
-        place = neighborhoods(np.random.default_rng(0).random((12, 2)), 3, None, None)
-        fused = net(genes, image, tokens_of(np.arange(12), place, True, "cpu"))
+        around = neighborhoods(np.random.default_rng(0).random((12, 2)), 3, None, None)
+        fused = net(genes, image, tokens_of(np.arange(12), around, True, "cpu"))
         rows = net.norm(net.encoder(image))
-        weight = torch.tensor(place.weight, dtype=torch.float32)
-        e = (weight[:, :, None] * rows[place.near]).sum(dim=1)
+        weight = torch.tensor(around.weight, dtype=torch.float32)
+        e = (weight[:, :, None] * rows[around.near]).sum(dim=1)
 
         def crossed(net_part, query, other):
             value = net_part.value(other)

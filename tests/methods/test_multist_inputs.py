@@ -20,7 +20,7 @@ from tests.methods.toys import tissue
 
 
 def test_twelve_neighbours_are_two_shells():
-    """MultiST 2: inside a hexagonal lattice at 1 and sqrt 3 pitches; radius of the spectrum 1."""
+    """Inside a hexagonal lattice at 1 and sqrt 3 pitches; the spectral radius is 1."""
     data, _ = tissue(15)
     graph = neighbor_graph(data, 12)
     middle = 7 * 15 + 7
@@ -36,7 +36,7 @@ def test_twelve_neighbours_are_two_shells():
 
 
 def test_components_of_z_scores_without_logarithm():
-    """Section 1: a million a spot over all kept genes, z-scores of the variable ones, no clip."""
+    """A million a spot over all kept genes, z-scores of the variable ones, no clip."""
     counts = tissue(9)[0].counts
     x = counts.toarray().astype(float)
     scaled = 1e6 * x / x.sum(axis=1, keepdims=True)
@@ -47,7 +47,7 @@ def test_components_of_z_scores_without_logarithm():
 
 
 def test_genes_of_few_spots_or_counts_are_dropped():
-    """Section 1: 50 spots, then ten counts; of small tissues a fifth of the spots."""
+    """50 spots, then ten counts; of small tissues a fifth of the spots."""
     counts = np.zeros((400, 4), dtype=np.float32)
     counts[:, 0], counts[:60, 1], counts[:49, 2], counts[:100, 3] = 5, 1, 9, 1
     np.testing.assert_array_equal(genes_in_enough_spots(sp.csr_matrix(counts), 50), [0, 1, 3])
@@ -71,7 +71,7 @@ def test_features_of_the_user_take_the_place_of_the_image():
 
 
 def test_image_tokens_follow_the_spots():
-    """MultiST 9: tokens of shuffled spots are the shuffled tokens."""
+    """Tokens of shuffled spots are the shuffled tokens."""
     data = seen(10)
     order = np.random.default_rng(0).permutation(100)
     mixed = dataclasses.replace(data, coordinates=data.coordinates[order])

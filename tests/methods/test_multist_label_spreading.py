@@ -23,7 +23,7 @@ SHORT = {"epochs": 12, "cluster_epochs": 3, "fusion_epochs": 2}
 
 
 def test_labels_that_agree_stay():
-    """MultiST 11: uniform labels are unchanged; without neighbours everything is."""
+    """Uniform labels are unchanged; without neighbours all labels are."""
     data, _ = tissue(9)
     same = np.full(81, 4)
     np.testing.assert_array_equal(spread_labels(same, data.coordinates, 7, 100.0, None), same)
@@ -36,7 +36,7 @@ def test_labels_that_agree_stay():
 
 
 def test_a_lone_wrong_label_is_corrected_unless_it_is_an_anchor():
-    """MultiST 11: inside a domain; the only spot of a class is its anchor and stays."""
+    """Inside a domain; the only spot of a class is its anchor and stays."""
     data, _ = tissue(12)
     truth = (data.coordinates[:, 0] > 700).astype(int)
     middle = 6 * 12 + 2
@@ -51,7 +51,7 @@ def test_a_lone_wrong_label_is_corrected_unless_it_is_an_anchor():
 
 
 def test_spreading_is_that_of_dense_arrays():
-    """MultiST 11: ten steps of row-normalised weights, anchors put back at each."""
+    """Ten steps of row-normalised weights, anchors put back at each."""
     data, _ = tissue(11)
     labels = np.random.default_rng(0).integers(4, size=121) * 2
     graph = section_knn(data.coordinates, 7, 100.0)
@@ -76,7 +76,7 @@ def test_spreading_is_that_of_dense_arrays():
 
 
 def test_a_hundredth_of_each_class_is_held():
-    """Section 4: the spots with the most weight on their own class."""
+    """The spots with the most weight on their own class."""
     data, _ = tissue(25)
     weights = heat_weights(section_knn(data.coordinates, 7, 100.0), data.coordinates)
     held = anchors(weights, (data.coordinates[:, 0] > 800).astype(int))
@@ -86,7 +86,7 @@ def test_a_hundredth_of_each_class_is_held():
 
 
 def test_refinement_is_what_comes_last():
-    """Section 7.10: clusters are the smoothed ones, in both variants; 0 gives the mixture's."""
+    """Clusters are the smoothed ones, in both variants; with 0 spots they are the mixture's."""
     data, _ = tissue(9)
     plain = run("multist", data, Job(0, 3), refine=0, **SHORT).clusters
     smooth = run("multist", data, Job(0, 3), **SHORT).clusters
@@ -96,7 +96,7 @@ def test_refinement_is_what_comes_last():
 
 
 def test_sections_join_and_spread_within_themselves():
-    """Several sections: no edge and no label crosses, though their places overlap."""
+    """Several sections: no edge and no label crosses, though their coordinates overlap."""
     data, _ = tissue(6)
     both = np.concatenate([data.coordinates, data.coordinates + 1.0])
     batch = np.repeat([0, 1], 36)

@@ -25,7 +25,7 @@ def position_picture(data: Data) -> Data:
 
 @pytest.mark.parametrize("tile", [16, 64, 512])
 def test_every_spot_gets_its_own_patch(tile):
-    """MultiST 9: patch means tell the positions, however the work is divided or ordered."""
+    """Patch means tell the positions, however the work is divided or ordered."""
     data = position_picture(toys.tissue(12)[0])
     data = dataclasses.replace(data, coordinates=data.coordinates + 60)
     order = np.random.default_rng(0).permutation(144)

@@ -24,8 +24,8 @@ from methods.multist.losses import (
 from tests.methods.toys import leaves, same_gradients, tissue
 
 
-def test_divergence_of_unit_variance():
-    """MultiST 3: the general formula with a logarithm of 0 is (1/2N) mean |m|^2."""
+def test_prior_is_the_divergence_of_unit_variance():
+    """The general formula, with a logarithm of 0, is (1/2N) mean |m|^2."""
     mean, logvar = torch.randn(30, 16), torch.zeros(30, 16)
     inner = 1 + 2 * logvar - mean.square() - logvar.exp().square()
     general = -0.5 / 30 * inner.sum(dim=1).mean()
@@ -34,15 +34,15 @@ def test_divergence_of_unit_variance():
 
 
 def test_cosine_error_by_hand():
-    """MultiST 4: 0 for proportional rows, 1 for orthogonal, 8 for opposite ones."""
+    """It is 0 for proportional rows, 1 for orthogonal, 8 for opposite ones."""
     x = torch.eye(4)[:3]
     for made, value in ((3 * x, 0), (torch.eye(4)[[1, 2, 3]], 1), (-x, 8)):
         cosine = agreement(made, torch.eye(4), x, torch.ones(3)).cosine
         torch.testing.assert_close(cosine_error(cosine), torch.tensor(float(value)))
 
 
-def test_agreement_without_the_reconstruction():
-    """Section 3: squared error and cosine of H W against X, values and gradients."""
+def test_agreement_equals_that_of_the_reconstruction():
+    """Squared error and cosine of H W against X, values and gradients."""
     x, hidden, decoder = leaves((20, 9), (20, 4), (4, 9))
     x = x.detach()
     found = agreement(hidden, decoder, x @ decoder.T, x.square().sum(dim=1))
@@ -55,8 +55,8 @@ def test_agreement_without_the_reconstruction():
     assert torch.isfinite(torch.autograd.grad(cosine_error(empty.cosine), hidden)[0]).all()
 
 
-def test_contrast_of_identical_orthonormal_views():
-    """MultiST 12: log(1 + (n - 1) e^-10) and 0."""
+def test_contrast_and_divergence_of_identical_orthonormal_views():
+    """InfoNCE gives log(1 + (n - 1) e^-10), the divergence 0; of others, their definition."""
     views = torch.linalg.qr(torch.randn(12, 12, dtype=torch.float64))[0]
     expected = math.log(1 + 11 * math.exp(-10))
     assert info_nce(views, 3 * views).item() == pytest.approx(expected, rel=1e-6)
@@ -69,7 +69,7 @@ def test_contrast_of_identical_orthonormal_views():
 
 
 def test_pairs_are_edges_and_as_many_others():
-    """Section 6: negatives of each spot as its edges, none an edge, columns uniform."""
+    """Each spot has as many negatives as edges, none an edge, columns uniform."""
     data, _ = tissue(10)
     graph = neighbor_graph(data, 12)
     negatives = draw_negatives(graph, np.random.default_rng(0))
@@ -82,7 +82,7 @@ def test_pairs_are_edges_and_as_many_others():
 
 
 def test_entropy_over_pairs_as_with_dense_arrays(monkeypatch):
-    """Section 3: value and gradient, in blocks of pairs too."""
+    """Value and gradient, in blocks of pairs too."""
     graph = neighbor_graph(tissue(6)[0], 12)
     negatives = draw_negatives(graph, np.random.default_rng(0))
     pairs = pattern(graph, negatives, "cpu")

@@ -32,15 +32,15 @@ def count(module: torch.nn.Module) -> int:
     return sum(weight.numel() for weight in module.parameters())
 
 
-def test_number_of_parameters():
-    """MultiST 1: 23,032 of the autoencoder, 51,528 of the generator, 34,049 of the critic."""
+def test_networks_have_as_many_weights_as_the_published_ones():
+    """23,032 of the autoencoder, 51,528 of the generator, 34,049 of the critic."""
     assert count(Network(200, 10, drawn())) == 23_032
     assert count(Generator(200, drawn())) == 51_528
     assert count(Critic(200, drawn())) == 34_049
 
 
 def test_encoder_and_decoder_as_with_dense_arrays():
-    """Section 2: the equations written out, with the running statistics."""
+    """The equations written out, with the running statistics."""
     model = build(tissue(7)[0])
     net = model.network
     with torch.no_grad():
@@ -69,7 +69,7 @@ def test_encoder_and_decoder_as_with_dense_arrays():
 
 
 def test_only_spots_move_the_running_statistics():
-    """MultiST, section 7.3: generated spots are normalised by their own and leave no trace."""
+    """Generated spots are normalised by their own and leave no trace."""
     norm, twin = SpotNorm(4), torch.nn.BatchNorm1d(4, eps=1e-3, momentum=0.01)
     x, noise = torch.randn(30, 4), 5 + torch.randn(30, 4)
     torch.testing.assert_close(norm(x), twin(x))
@@ -81,7 +81,7 @@ def test_only_spots_move_the_running_statistics():
 
 
 def test_token_is_added_to_masked_spots():
-    """Section 2: masked rows see their components and the token, and train it."""
+    """Masked rows see their components and the token, and train it."""
     model = build(tissue(6)[0])
     net, spots = model.network, torch.tensor([3, 8])
     with torch.no_grad():
@@ -98,7 +98,7 @@ def test_token_is_added_to_masked_spots():
 
 
 def test_adversary_takes_turns():
-    """Section 3: every fifth epoch; critic weights clipped; noise counts from the tenth."""
+    """Every fifth epoch; critic weights are clipped; noise counts from the tenth."""
     model = build(tissue(6)[0])
     before = [w.detach().clone() for w in model.adversary.generator.parameters()]
     model.pretrain_step(1)
@@ -114,7 +114,7 @@ def test_adversary_takes_turns():
 
 @pytest.mark.parametrize("variant", ["described", "released"])
 def test_noise_is_drawn_towards_spots_not_spots_to_noise(variant):
-    """Section 3: the gradient of the distance is by the noise alone."""
+    """The gradient of the distance is by the noise alone."""
     model = build(tissue(6)[0], variant)
     z, noise = (torch.randn(36, 32, requires_grad=True) for _ in range(2))
     model.distance(z, noise).backward()
@@ -123,7 +123,7 @@ def test_noise_is_drawn_towards_spots_not_spots_to_noise(variant):
 
 
 def test_centres_start_from_kmeans_of_the_embedding():
-    """Section 3: ten, whatever the number of clusters; as many as spots where these are fewer."""
+    """Ten, whatever the number of clusters; as many as spots where these are fewer."""
     model = build(tissue(8)[0])
     model.place_centres()
     assert model.network.centres.shape == (10, 32)
@@ -139,7 +139,7 @@ def test_centres_start_from_kmeans_of_the_embedding():
 
 @pytest.mark.parametrize("variant", ["described", "released"])
 def test_order_of_spots_does_not_matter(monkeypatch, variant):
-    """MultiST 13: without dropout, noise and negatives moved along, embeddings move along."""
+    """Without dropout, noise and negatives moved along, embeddings move along."""
     data, _ = tissue(8)
     jitter = np.random.default_rng(0).normal(0, 5, data.coordinates.shape)
     data = dataclasses.replace(data, coordinates=data.coordinates + jitter)
@@ -219,7 +219,7 @@ def same_losses(found: dict, expected: dict) -> None:
 
 @pytest.mark.parametrize("variant", ["described", "released"])
 def test_pretraining_is_that_of_the_equations(variant):
-    """MultiST, sections 2 and 3: losses and weights, masked spots, noise that leaves no trace."""
+    """Losses and weights, masked spots, noise that leaves no trace."""
     data, _ = tissue(7)
     model = build(data, variant, dropout=0.0)
     reference, net = Dense(model, data), model.network
@@ -242,7 +242,7 @@ def test_pretraining_is_that_of_the_equations(variant):
 
 @pytest.mark.parametrize("variant", ["described", "released"])
 def test_self_training_is_that_of_the_equations(variant):
-    """MultiST, section 3: KL(p, q) and KL(q, q') over ten centres, the target kept 20 steps."""
+    """KL(p, q) and KL(q, q') over ten centres; the target is kept for 20 steps."""
     data, _ = tissue(7)
     model = build(data, variant, dropout=0.0)
     reference = Dense(model, data)

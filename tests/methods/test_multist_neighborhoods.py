@@ -8,8 +8,8 @@ from methods.multist.neighborhoods import neighborhoods
 from tests.methods import toys
 
 
-def test_weights_of_the_neighborhoods():
-    """Section 2.4: 0.7 for the spot, 0.3 shared by exp(-d^2 / 2 s^2), s twice the median."""
+def test_weights_fall_with_distance_and_sum_to_one():
+    """0.7 for the spot, 0.3 shared by exp(-d^2 / 2 s^2), s being twice the median."""
     data, _ = toys.tissue(9)
     found = neighborhoods(data.coordinates, 7, data.pitch, None)
     assert found.near.shape == (81, 8)

@@ -35,8 +35,8 @@ def stage(variant: str = "described", side: int = 8, **changes) -> SecondStage:
 
 
 @pytest.mark.parametrize("variant", ["described", "released"])
-def test_who_trains_the_map_back(variant):
-    """MultiST 8: R has no gradient in released; described trains it on the embedding."""
+def test_the_map_back_is_trained_only_as_described(variant):
+    """The map back has no gradient as released; described trains it on the embedding."""
     fused = stage(variant)
     torch.stack(list(fused.losses(np.arange(40)).values())).sum().backward()
     weight = fused.network.back.weight
@@ -51,7 +51,7 @@ def test_who_trains_the_map_back(variant):
 
 @pytest.mark.parametrize("variant", ["described", "released"])
 def test_a_batch_is_a_part_of_the_whole(variant):
-    """Section 2.4: what a spot becomes does not depend on the batch, over the section."""
+    """What a spot becomes over the section does not depend on the batch."""
     fused = stage(variant, smoothing="slice")
     whole = fused.embedding()
     spots = np.random.default_rng(0).permutation(64)[:20]
@@ -63,7 +63,7 @@ def test_a_batch_is_a_part_of_the_whole(variant):
 
 
 def test_smoothing_over_a_batch_stays_within_it():
-    """MultiST, section 7.7: neighbours are sought among the spots of the batch."""
+    """Neighbours are sought among the spots of the batch."""
     fused = stage("released")
     spots = np.random.default_rng(0).permutation(64)[:20]
     tokens = fused.tokens(spots)
@@ -71,12 +71,12 @@ def test_smoothing_over_a_batch_stays_within_it():
     np.testing.assert_array_equal(tokens.spots[tokens.seen[:, 0]], spots)
     own = tokens.rows[tokens.near[:, 0]]
     np.testing.assert_array_equal(own, tokens.spots)
-    place = fused.around(spots)
-    np.testing.assert_allclose(tokens.weight[tokens.seen[:, 0]], place.weight)
+    around = fused.around(spots)
+    np.testing.assert_allclose(tokens.weight[tokens.seen[:, 0]], around.weight)
 
 
 def test_no_tensor_is_spots_by_spots_or_spots_by_genes():
-    """Section 6: above 5,000 spots the largest tensor is linear in spots; batches stay small."""
+    """Above 5,000 spots the largest tensor is linear in spots; batches stay small."""
     data, _ = toys.tissue(72, genes=60)
     image = np.random.default_rng(0).normal(size=(72**2, 50))
     chosen = toys.params("multist")
@@ -92,7 +92,7 @@ def test_no_tensor_is_spots_by_spots_or_spots_by_genes():
 
 
 def test_losses_of_a_batch_by_hand():
-    """MultiST, section 3: 2 times the divergence of similarities, InfoNCE, 0.005 of the lengths."""
+    """2 times the divergence of similarities, InfoNCE, 0.005 of the lengths."""
     fused, spots = stage(), np.arange(20)
     fused.drop.rate = 0.0
     found = {name: loss.item() for name, loss in fused.losses(spots).items()}
@@ -114,7 +114,7 @@ def test_losses_of_a_batch_by_hand():
 
 
 def test_every_batch_is_a_step_along_a_short_gradient():
-    """MultiST, section 3: one step a batch of 128, no gradient longer than 1."""
+    """One step a batch of 128, and no gradient longer than 1."""
     fused, norms = stage(side=12), []
     weights = list(fused.network.parameters())
 
@@ -152,7 +152,7 @@ def test_a_loss_that_is_not_finite_is_named_in_any_batch(monkeypatch):
 
 
 def test_last_batch_reports_the_mean_of_all():
-    """Section 3: batches of 128; an epoch's losses are means, its last gradient the last's."""
+    """Of batches of 128 an epoch's losses are means, its last gradient the last's."""
     fused = stage(side=12)
     losses = fused.step(0)
     assert set(losses) == {"similarity", "contrast", "lengths", "embedding"}

@@ -1,4 +1,4 @@
-"""On the planted mosaic, spatial graph methods are worth more than PCA + k-means, by its places."""
+"""On the planted mosaic coordinates lift spatial graph methods above PCA + k-means."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def mosaic() -> tuple[Data, np.ndarray]:
 
 @cache
 def score(name: str, seed: int, torn: bool = False) -> float:
-    """Return the ARI of the default variant, K given, at its places or at shuffled ones."""
+    """Return the ARI of the default variant, K given, at its coordinates or at shuffled ones."""
     data, domains = mosaic()
     if torn:
         order = np.random.default_rng(seed).permutation(data.n_cells)
@@ -54,10 +54,10 @@ def score(name: str, seed: int, torn: bool = False) -> float:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", TRAINED)
-def test_places_help(name):
-    """Median of three seeds above PCA + k-means, and above both seeds at shuffled places."""
+def test_coordinates_help(name):
+    """Median of three seeds above PCA + k-means, and above both seeds at shuffled coordinates."""
     ours, plain = ([score(method, seed) for seed in range(3)] for method in (name, "pca_kmeans"))
     torn = [score(name, seed, torn=True) for seed in range(2)]
-    print(f"{name}: {ours}, at shuffled places {torn}, PCA + k-means {plain}")
+    print(f"{name}: {ours}, at shuffled coordinates {torn}, PCA + k-means {plain}")
     assert np.median(ours) > np.median(plain)
     assert np.median(ours) > max(torn)

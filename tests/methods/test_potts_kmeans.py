@@ -117,8 +117,8 @@ def test_the_order_of_spots_plays_no_part():
         rng.integers(4, size=80),
         rng.permutation(80),
     )
-    places = rng.random((80, 2))
-    graphs = [symmetrized(adjacency(spatial_knn(p, 6))) for p in (places, places[order])]
+    coordinates = rng.random((80, 2))
+    graphs = [symmetrized(adjacency(spatial_knn(p, 6))) for p in (coordinates, coordinates[order])]
     first, _ = smooth(features, graphs[0], labels, 0.7, 50)
     second, _ = smooth(features[order], graphs[1], labels[order], 0.7, 50)
     np.testing.assert_array_equal(first[order], second)
@@ -131,7 +131,7 @@ def test_without_a_price_it_is_pca_and_kmeans():
     assert free.notes["spots_relabelled"] == 0
 
 
-def test_stripes_are_found_and_places_matter():
+def test_stripes_are_found_and_coordinates_matter():
     """At low signal above PCA and k-means; destroyed coordinates lower the score."""
     scores = []
     for seed in range(3):

@@ -38,7 +38,7 @@ def dense_loss(net: Autoencoder, x: torch.Tensor, weight: torch.Tensor) -> torch
 @pytest.mark.parametrize("rows", [1, 7, 512])
 @pytest.mark.parametrize("density", ["sparse", "dense"])
 def test_summed_gradients_are_those_of_the_full_batch(rows, density, monkeypatch):
-    """scGNN 19: values and gradients for every block size, input sparse or dense."""
+    """Values and gradients for every block size, input sparse or dense."""
     monkeypatch.setattr(in_blocks, "SPARSE_BELOW", 1.1 if density == "sparse" else 0.0)
     expression, states = weighted()
     net = network(60)
@@ -65,7 +65,7 @@ def resting(genes: int) -> Autoencoder:
 @pytest.mark.parametrize("rows", [LEAST_CELLS, 70, 512])
 @pytest.mark.parametrize("density", ["sparse", "dense"])
 def test_units_at_rest_are_left_out_and_change_nothing(rows, density, monkeypatch):
-    """scGNN 19: gradients of all weights, those of sleeping units and unseen genes included."""
+    """Gradients of all weights, those of sleeping units and unseen genes included."""
     monkeypatch.setattr(in_blocks, "SPARSE_BELOW", 1.1 if density == "sparse" else 0.0)
     expression, _ = weighted()
     x = expression.toarray()
@@ -92,7 +92,7 @@ def test_a_column_that_is_not_a_number_is_kept():
 
 @pytest.mark.parametrize("density", ["sparse", "dense"])
 def test_units_known_to_rest_wake_when_their_weights_change(density, monkeypatch):
-    """scGNN 19: gradients of every step of a training, among them some of woken units."""
+    """Gradients of every step of a training, among them some of woken units."""
     monkeypatch.setattr(in_blocks, "SPARSE_BELOW", 1.1 if density == "sparse" else 0.0)
     monkeypatch.setattr(gradient, "REMEMBER_FROM", 0)
     expression, _ = weighted()

@@ -12,8 +12,8 @@ from tests.methods.test_scgnn_autoencoder import dense_loss, network, weighted
 from tests.methods.watch import Largest
 
 
-def test_weights_of_states():
-    """scGNN 8: state 0 weighs 0.1, state 1 weighs 1, state 2 weighs 1.9."""
+def test_entries_weigh_by_their_state():
+    """State 0 weighs 0.1, state 1 weighs 1, state 2 weighs 1.9."""
     values = sp.csr_matrix(np.ones((4, 3), dtype=np.float32))
     for state, expected in ((0, 0.1), (1, 1.0), (2, 1.9)):
         states = sp.csr_matrix((np.full(12, state, dtype=np.uint8), values.indices, values.indptr))
@@ -39,7 +39,7 @@ def test_small_clusters_share_a_block():
 
 
 def test_memory_of_an_epoch_is_linear_in_cells(monkeypatch):
-    """scGNN 19: no tensor of cells x genes or cells x cells above the size that fits."""
+    """No tensor of cells x genes or cells x cells above the size that fits."""
     monkeypatch.setattr(in_blocks, "DENSE_UP_TO", 0)
     sizes = []
     for n in (1000, 2000):
@@ -66,7 +66,7 @@ def test_weights_of_cells_replace_those_of_entries():
 
 
 def test_outputs_land_on_their_cells():
-    """scGNN 14: reconstructions stamped with the number of their cell."""
+    """Reconstructions are stamped with the number of their cell."""
     order = torch.as_tensor(np.random.default_rng(0).permutation(20))
     pieces = []
     for part in (order[:13], order[13:]):

@@ -23,7 +23,7 @@ def graph(n: int = 60, seed: int = 0, **changes) -> sp.csr_matrix:
 
 
 def test_far_neighbours_are_dropped_exactly_by_the_rule():
-    """scGNN 9: an edge goes iff its distance exceeds mean + s.d. of the cell's own."""
+    """An edge goes where its distance exceeds mean + s.d. of the cell's own, and only there."""
     _, distance = feature_knn(LINE, 4)
     kept = kept_by_distance(distance)
     for cell in range(len(LINE)):
@@ -35,7 +35,7 @@ def test_far_neighbours_are_dropped_exactly_by_the_rule():
 
 
 def test_no_cell_neighbours_itself_even_among_duplicates():
-    """scGNN 9: duplicates, symmetry, zero diagonal."""
+    """The graph is symmetric with a diagonal of zeros."""
     features = latent()
     features[10:40] = features[10]
     built = cell_graph(features, 5, "statistic", True, random_stream(0, "f")).network
@@ -46,7 +46,7 @@ def test_no_cell_neighbours_itself_even_among_duplicates():
 
 @pytest.mark.parametrize("prune", ["statistic", "forest"])
 def test_dropped_edges_reach_the_networks_only_as_released(prune):
-    """scGNN 10."""
+    """As described they are in neither graph; as released only the communities lack them."""
     features = latent()
     settings = (5, prune)
     described = cell_graph(features, *settings, True, random_stream(0, "f"))
@@ -61,7 +61,7 @@ def test_dropped_edges_reach_the_networks_only_as_released(prune):
 
 
 def test_the_larger_index_decides_mutual_edges_as_released():
-    """scGNN section 3.2: the direction listed last overwrites the other."""
+    """The direction listed last overwrites the other."""
     neighbours = np.array([[1, 2], [0, 2], [0, 1], [0, 1]])
     kept = np.array([[False, True], [True, True], [False, False], [True, False]])
     expected = np.zeros((4, 4))

@@ -38,7 +38,7 @@ def drawn(genes: int, cells: int, seed: int = 0) -> np.ndarray:
 
 @pytest.mark.parametrize("exact", [True, False])
 def test_likelihood_never_falls(exact):
-    """scGNN 1: both M-steps."""
+    """With both M-steps."""
     data = observed(drawn(20, 150), 0.5)
     for k in (2, 3, 4):
         mixture = start(data, k)
@@ -51,7 +51,7 @@ def test_likelihood_never_falls(exact):
 
 
 def test_without_censored_cells_it_is_an_ordinary_mixture():
-    """scGNN 1: against scikit-learn from the same start, two components."""
+    """Against scikit-learn from the same start, two components."""
     from sklearn.mixture import GaussianMixture
 
     rng = np.random.default_rng(3)
@@ -76,7 +76,6 @@ def test_without_censored_cells_it_is_an_ordinary_mixture():
 
 
 def test_one_censored_gaussian_matches_a_direct_maximiser():
-    """scGNN 2."""
     values = np.random.default_rng(1).normal(1.0, 1.5, (3, 400))
     data = observed(values, 0.4)
     found = fit(data, 1)
@@ -94,8 +93,8 @@ def test_one_censored_gaussian_matches_a_direct_maximiser():
 
 
 @pytest.mark.parametrize("z", [-8.0, -2.0, 0.0, 1.5, 8.0])
-def test_moments_below_the_cut(z):
-    """scGNN 3: E[X | X < q] = mu - sigma lambda, E[(X - mu)^2 | X < q] = sigma^2 (1 - z lambda)."""
+def test_moments_below_the_cut_are_those_of_quadrature(z):
+    """E[X | X < q] = mu - sigma lambda and E[(X - mu)^2 | X < q] = sigma^2 (1 - z lambda)."""
     mean, sd = 1.3, 0.7
     cut = mean + z * sd
     mixture = Mixture(np.ones((1, 1)), np.array([[mean]]), np.array([[sd]]))
@@ -112,7 +111,7 @@ def test_moments_below_the_cut(z):
 
 
 def test_far_tails_stay_finite():
-    """scGNN 3: log space."""
+    """Probabilities are kept as logarithms."""
     mixture = Mixture(np.ones((1, 2)) / 2, np.array([[500.0, -500.0]]), np.ones((1, 2)))
     joint, _, mills = censored_joint(mixture, np.zeros(1))
     assert np.isfinite(joint).all()

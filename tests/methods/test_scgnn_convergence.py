@@ -14,7 +14,7 @@ from tests.methods.test_scgnn_cell_graph import graph
 
 
 def test_change_equals_its_dense_form():
-    """scGNN 11: blend of first graph and present one, both rounds."""
+    """A blend of the first graph and the present one, in both rounds."""
     first, one, two = (graph(seed=s) for s in range(3))
     reference = normalized_adjacency(first).toarray().astype(float)
 
@@ -29,8 +29,8 @@ def test_change_equals_its_dense_form():
     assert graph_change(first, one, two) == pytest.approx(changes[1], rel=1e-5)
 
 
-def test_change_of_identical_and_of_renamed_graphs():
-    """scGNN 11: none; the same under any order of cells."""
+def test_change_is_none_between_equal_graphs_and_ignores_the_order_of_cells():
+    """None where graphs are the same; the same under any order of cells."""
     first, one, two = (graph(seed=s) for s in range(3))
     assert graph_change(first, one, one) == 0
     order = np.random.default_rng(0).permutation(60)
@@ -45,8 +45,8 @@ def test_change_of_identical_and_of_renamed_graphs():
     [("celltype", [1, 1, 0, 0]), ("graph", [1, 0, 1, 0]), ("either", [1, 1, 1, 0]),
      ("both", [1, 0, 0, 0])],
 )  # fmt: skip
-def test_rules_that_stop(rule, expected):
-    """scGNN section 3.6: partition, graph, either or both; never a label."""
+def test_rounds_stop_by_the_rule_asked_for(rule, expected):
+    """Partition, graph, either or both; never a label."""
     found = [
         stops(rule, partition, graph) for partition in (True, False) for graph in (True, False)
     ]

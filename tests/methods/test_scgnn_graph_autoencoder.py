@@ -28,7 +28,6 @@ def draws(seed: int = 0) -> Draws:
 
 @pytest.mark.parametrize("variational", [True, False])
 def test_two_cliques_are_told_apart(variational):
-    """scGNN 12."""
     clique = np.ones((15, 15), dtype=np.float32) - np.eye(15, dtype=np.float32)
     adjacency = sp.csr_matrix(sp.block_diag([clique, clique]))
     network = GraphAutoencoder(
@@ -51,7 +50,7 @@ def test_divergence_is_that_of_normals_over_cells_twice():
 
 
 def test_held_out_edges_are_gone():
-    """scGNN section 3.3: a share of the undirected edges, still symmetric."""
+    """A share of the undirected edges; what is left is still symmetric."""
     adjacency = graph()
     left = without_some_edges(adjacency, 0.15, random_stream(0, "edges"))
     assert abs(left - left.T).nnz == 0

@@ -10,7 +10,7 @@ from methods.shared.training.seeding import torch_stream
 
 
 def test_graph_and_cluster_terms_are_weights_of_cells():
-    """scGNN 7: sums of A E and B E against dense products, and their gradients."""
+    """The sums of A E^2 and B E^2 against dense products, and their gradients."""
     rng = np.random.default_rng(0)
     upper = np.triu(rng.random((20, 20)) < 0.2, 1)
     adjacency = (upper | upper.T).astype(float)

@@ -19,8 +19,8 @@ def inputs(data: Data, variant: str = "described", **changes) -> Inputs:
 
 
 @pytest.mark.parametrize(("ltmg", "highest"), [("states", 4), ("binary", 1), ("none", None)])
-def test_kinds_of_states(ltmg, highest):
-    """scGNN section 2.9."""
+def test_states_are_many_binary_or_none(ltmg, highest):
+    """Four states and more, two, or none."""
     rng = np.random.default_rng(0)
     level = rng.choice([0.5, 8.0, 80.0], size=(150, 20))
     data = Data(sp.csr_matrix(rng.poisson(level).astype(np.float32)), np.arange(20).astype(str))
@@ -31,8 +31,8 @@ def test_kinds_of_states(ltmg, highest):
         assert min(highest, 2) <= states.data.max() <= highest
 
 
-def test_genes_of_largest_raw_variance():
-    """scGNN section 1: seen in 1 % of cells; variance over cells with 1 % of the genes."""
+def test_genes_of_largest_raw_variance_are_chosen():
+    """Seen in 1 % of cells; variance over cells with 1 % of the genes."""
     rng = np.random.default_rng(0)
     counts = rng.poisson(3.0, (300, 8)).astype(np.float32)
     counts[:, 1] = 0

@@ -21,8 +21,8 @@ from tests.methods.test_scgnn_cell_graph import latent
     [(6, 1999, 4), (3, 1999, 2), (5, 1999, 4), (9, 2000, 4), (5, 2000, 2), (6, 2000, 3),
      (1, 100, 2), (40, 1000, 32), (1, 1, 1)],
 )  # fmt: skip
-def test_number_of_clusters(communities, n_cells, clusters):
-    """scGNN 13: 0.8 of Louvain's communities below 2,000 cells, else half, at least 2."""
+def test_number_of_clusters_follows_that_of_communities(communities, n_cells, clusters):
+    """It is 0.8 of Louvain's communities below 2,000 cells, else half, at least 2."""
     assert clusters_from_communities(communities, n_cells) == clusters
 
 
@@ -36,7 +36,7 @@ def test_louvain_counts_communities():
 
 
 def test_small_clusters_are_merged():
-    """scGNN section 3.4: into the nearest centroid, or all into one bucket."""
+    """Into the nearest centroid, or all into one bucket."""
     labels = np.repeat([0, 1, 2, 3], [10, 10, 4, 5])
     features = np.repeat([[0.0], [5.0], [4.0], [0.5]], [10, 10, 4, 5], axis=0)
     np.testing.assert_array_equal(

@@ -35,7 +35,7 @@ def goolam_counts(genes: list[str]) -> sp.csr_matrix:
 
 
 def test_three_components_are_recovered():
-    """scGNN 4: medians over genes, and BIC picks three of them in 95 % of genes."""
+    """By medians over genes; the BIC picks three of them in 95 % of genes."""
     values = np.exp(drawn(40, 2000))
     values[values < np.exp(0.5)] = 0
     genes = [read_gene(v[v > 0], 2000, 0.5, None) for v in values]
@@ -49,7 +49,7 @@ def test_three_components_are_recovered():
 
 
 def test_batched_equals_one_gene_at_a_time():
-    """scGNN 5: parameters, and states for every size of chunk."""
+    """Parameters, and states for every size of chunk."""
     data = observed(drawn(12, 200), 0.5)
     together = fit(data, 3)
     for gene in range(12):
@@ -63,7 +63,7 @@ def test_batched_equals_one_gene_at_a_time():
 
 
 def test_merging_equal_values_changes_nothing():
-    """scGNN 5: distinct values with counts against every cell on its own."""
+    """Distinct values with counts against every cell on its own."""
     counts = poisson_genes().toarray().T
     genes = [read_gene(c[c > 0].astype(float), counts.shape[1], 0.0, None) for c in counts]
     merged = pad(genes, counts.shape[1])
@@ -79,8 +79,8 @@ def test_merging_equal_values_changes_nothing():
 
 
 @pytest.mark.parametrize("exact", [True, False])
-def test_shape_and_zeros(exact):
-    """scGNN 5: shape of the input, state 0 wherever the count is 0."""
+def test_states_have_the_shape_of_counts_and_are_zero_where_these_are(exact):
+    """The shape is that of the input, and the state is 0 wherever the count is 0."""
     counts = poisson_genes()
     states = ltmg_states(counts, exact, np.random.default_rng(0))
     assert states.shape == counts.shape
@@ -90,7 +90,6 @@ def test_shape_and_zeros(exact):
 
 
 def test_states_rise_with_the_value_where_spreads_agree():
-    """scGNN 5."""
     value = np.linspace(0, 6, 50)[None]
     mixture = Mixture(
         np.array([[0.2, 0.5, 0.3]]), np.array([[1.0, 3.0, 5.0]]), np.full((1, 3), 0.6)
@@ -105,7 +104,7 @@ def test_states_rise_with_the_value_where_spreads_agree():
 
 
 def test_order_of_genes_does_not_matter():
-    """scGNN 6: every gene on its own, unlike the reference."""
+    """Every gene is fitted on its own, unlike in the authors' code."""
     counts = poisson_genes()
     order = np.random.default_rng(2).permutation(counts.shape[1])
     states = ltmg_states(counts).toarray()
@@ -114,7 +113,7 @@ def test_order_of_genes_does_not_matter():
 
 @needs_mirror
 def test_released_states_agree_with_the_published_ones():
-    """scGNN 6: 22 genes of the matrix shipped with OSU-BMBL/scGNN2.0 (Goolam), 98 % or more.
+    """22 genes of the matrix shipped with OSU-BMBL/scGNN2.0 (Goolam) agree in 98 % or more.
 
     Binary from the first gene on, which has one component besides the empty one. That program
     hands counts to the fit, the first scGNN their logarithms (`log_twice`), which agree less.
@@ -131,7 +130,7 @@ def test_released_states_agree_with_the_published_ones():
 
 
 def test_genes_without_zeros_start_at_state_one():
-    """scGNN section 2.5: the empty component shifts the states; the smallest value stays 0."""
+    """The empty component shifts the states; the smallest value stays 0."""
     rng = np.random.default_rng(0)
     counts = sp.csr_matrix((rng.poisson(50, (200, 3)) + 1).astype(np.float32))
     states, dense = ltmg_states(counts).toarray(), counts.toarray()

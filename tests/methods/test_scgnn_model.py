@@ -58,7 +58,7 @@ def test_streamed_blocks_give_the_same_answer(monkeypatch):
 
 
 def test_cluster_autoencoders_are_independent():
-    """scGNN 14: changing the cells of one cluster leaves another's reconstruction alone."""
+    """Changing the cells of one cluster leaves another's reconstruction alone."""
     model = built()
     clusters = np.repeat([0, 1, 2], 30)
     first = model.cluster_output(np.flatnonzero(clusters == 1))
@@ -72,7 +72,7 @@ def test_cluster_autoencoders_are_independent():
 
 @pytest.mark.parametrize(("variant", "feeds_back"), [("described", True), ("released", False)])
 def test_clusters_change_the_next_embedding_only_as_described(variant, feeds_back):
-    """scGNN 15: permuted labels, same number of clusters."""
+    """Labels are permuted, their number is the same."""
     latents = []
     for permute in (False, True):
         model = built(variant)
@@ -86,7 +86,7 @@ def test_clusters_change_the_next_embedding_only_as_described(variant, feeds_bac
 
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_labels_change_nothing(variant):
-    """scGNN 16: true, shuffled or absent labels beside the data, bit-identical results."""
+    """True, shuffled or absent labels beside the data give bit-identical results."""
 
     @dataclasses.dataclass(frozen=True)
     class Labelled(Data):
@@ -105,7 +105,7 @@ def test_labels_change_nothing(variant):
 
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_values_behind_the_mask_change_nothing(variant, tmp_path):
-    """scGNN 17: other originals at held-out entries, blinded and run, bit-identical results."""
+    """Other originals at held-out entries, blinded and run, give bit-identical results."""
     adata = sparse_cells()
     at = masked_files(adata, tmp_path / "one")
     held = pd.read_parquet(at.held_out("tiny")).astype({"cell": str, "gene": str})
@@ -124,7 +124,7 @@ def test_values_behind_the_mask_change_nothing(variant, tmp_path):
 
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_graph_autoencoders_get_the_graph_of_the_variant(variant, monkeypatch):
-    """scGNN 10: without the dropped neighbours as described, with them as released."""
+    """Without the dropped neighbours as described, with them as released."""
     seen = []
 
     class Watched(GraphAutoencoder):
@@ -145,7 +145,7 @@ def test_graph_autoencoders_get_the_graph_of_the_variant(variant, monkeypatch):
 
 
 def test_cells_keep_their_order():
-    """scGNN 18: one marker gene per cell, through genes, states, blocks and output."""
+    """One marker gene per cell, followed through genes, states, blocks and output."""
     n = 40
     rng = np.random.default_rng(0)
     counts = rng.poisson(1.0, (n, 70)).astype(np.float32)
@@ -171,7 +171,7 @@ def test_cells_keep_their_order():
 
 
 def test_imputation_starts_from_the_first_weights():
-    """scGNN 20: a copy, not an alias: trained weights differ, restored ones are those drawn."""
+    """A copy, not an alias: trained weights differ, restored ones are those drawn."""
     model = built()
     fresh = Autoencoder(60, torch_stream(0, "weights"))
     for restored, trained, drawn in zip(
@@ -186,7 +186,7 @@ def test_imputation_starts_from_the_first_weights():
 
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_planted_groups_are_found_and_held_out_values_guessed(variant, record_property):
-    """scGNN 21: three groups, ARI 0.95 or more; imputation beats the zero predictor."""
+    """Three groups with an ARI of 0.95 or more; imputation beats the zero predictor."""
     data, truth = cells(150, 80)
     original = data.counts.toarray()
     held_out = (original > 0) & (np.random.default_rng(0).random(original.shape) < 0.1)
@@ -208,7 +208,7 @@ def test_planted_groups_are_found_and_held_out_values_guessed(variant, record_pr
 
 @pytest.mark.parametrize(("limit", "rounds"), [(0.0, 2), (1.0, 4)])
 def test_rounds_end_when_two_partitions_in_a_row_agree(limit, rounds, monkeypatch):
-    """scGNN section 3.6: the method's own partitions are compared, each with the one before."""
+    """The method's own partitions are compared, each with the one before."""
     compared = []
 
     def agreement(before, after):
@@ -226,7 +226,7 @@ def test_rounds_end_when_two_partitions_in_a_row_agree(limit, rounds, monkeypatc
 
 
 def test_labels_of_the_last_round_or_of_the_final_embedding():
-    """scGNN 6.3: released pairs the new embedding with clusters from before the last round."""
+    """Released pairs the new embedding with clusters from before the last round."""
     results = {
         stale: run("scgnn", cells()[0], Job(0, 3, snapshots=9), stale_labels=stale, **QUICK)
         for stale in (True, False)
@@ -249,7 +249,7 @@ def test_snapshots_are_the_partitions_of_the_rounds():
     {"ltmg": "none"}, {"ltmg_cut": "fitted"}, {"stop": "both"},
     {"exact_graph_up_to": 20},
 ])  # fmt: skip
-def test_options_run(setting):
+def test_every_option_runs(setting):
     result = run("scgnn", cells()[0], Job(0, None), **QUICK, **setting)
     assert np.isfinite(result.embedding).all()
     assert result.imputed is None

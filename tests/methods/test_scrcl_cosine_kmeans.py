@@ -9,7 +9,7 @@ from methods.scrcl.cosine_kmeans import central_start, cosine_kmeans
 
 
 def test_start_of_the_single_kmeans_is_the_most_central_draw():
-    """ScRCL 4: of 20 draws, the least total cosine distance between all cells and all rows."""
+    """Of 20 draws, the least total cosine distance between all cells and all rows."""
     rows = np.random.default_rng(0).normal(size=(40, 5))
     found = central_start(rows, 3, np.random.default_rng(4))
     rng = np.random.default_rng(4)
@@ -20,7 +20,7 @@ def test_start_of_the_single_kmeans_is_the_most_central_draw():
 
 
 def test_single_kmeans_finds_directions_and_fills_empty_clusters():
-    """ScRCL 7.6: no cluster stays empty while other points are distinct."""
+    """No cluster stays empty while other points are distinct."""
     rng = np.random.default_rng(0)
     truth = np.repeat(np.arange(3), 40)
     rows = np.eye(3)[truth] * rng.uniform(0.5, 3, (120, 1)) + rng.normal(0, 0.05, (120, 3))

@@ -28,7 +28,7 @@ def scanpy_cells(data: Data, n_genes: int) -> AnnData:
 
 
 def test_cell_graph_is_the_union_of_cosine_lists(monkeypatch):
-    """ScRCL 9.4: 14 others by cosine in log expression; symmetric, no loops; blocks agree."""
+    """14 others by cosine in log expression; symmetric, no loops; blocks agree."""
     monkeypatch.setattr(neighbors, "COSINE_ROWS", 37)
     data, _ = cells(150)
     features, graph = cells_of(data, 30, 15, "counts")
@@ -44,7 +44,7 @@ def test_cell_graph_is_the_union_of_cosine_lists(monkeypatch):
 
 
 def test_scaled_features_of_cells_are_an_option():
-    """ScRCL 7.8: log values of unit deviation instead of counts; the same graph."""
+    """Log values of unit deviation instead of counts; the same graph."""
     data, _ = cells(80)
     scaled, graph = cells_of(data, 60, 15, "scaled")
     adata = scanpy_cells(data, 60)
@@ -54,7 +54,7 @@ def test_scaled_features_of_cells_are_an_option():
 
 
 def test_many_cells_find_neighbours_in_components(monkeypatch):
-    """ScRCL 1a: 50 principal components, still by cosine, from 10,000 cells on."""
+    """From 10,000 cells on, in 50 principal components, still by cosine."""
     monkeypatch.setattr(inputs, "COMPONENTS_FROM", 100)
     data, _ = cells(120, genes=90)
     graph = cells_of(data, 90, 15, "counts")[1]
@@ -65,8 +65,8 @@ def test_many_cells_find_neighbours_in_components(monkeypatch):
     assert (graph != lists.maximum(lists.T)).nnz <= 4  # float32 input, ties at its resolution
 
 
-def test_spot_graph_and_features():
-    """ScRCL 1b: nearest spots by position, union; scaled log values, not centred."""
+def test_spots_have_neighbours_by_position_and_scaled_features():
+    """The union of nearest spots by position; scaled log values, not centred."""
     data, _ = tissue(12)
     jitter = np.random.default_rng(0).normal(0, 5, data.coordinates.shape)
     data = Data(data.counts, data.genes, data.coordinates + jitter, data.pitch)
@@ -83,7 +83,7 @@ def test_spot_graph_and_features():
 
 
 def test_genes_that_vary_most_are_taken():
-    """ScRCL 1b: flavour seurat_v3 on counts of spots."""
+    """Flavour seurat_v3 on counts of spots."""
     data, _ = tissue(14, genes=200)
     adata = AnnData(data.counts.copy())
     sc.pp.highly_variable_genes(adata, n_top_genes=40, flavor="seurat_v3")
@@ -93,7 +93,7 @@ def test_genes_that_vary_most_are_taken():
 
 
 def test_gene_lists_are_nearest_by_euclid(monkeypatch):
-    """ScRCL 1a.7: five nearest genes over cells, itself first."""
+    """The five nearest genes over cells, each itself first."""
     monkeypatch.setattr(inputs, "CELLS", 32)
     data, _ = cells(100)
     found = gene_neighbours(data.counts, 5)
@@ -114,8 +114,8 @@ def pyg(neighbours: np.ndarray, x: torch.Tensor) -> torch.Tensor:
     return layer(x, edges).detach()
 
 
-def test_gene_propagation_is_that_of_the_layer_library():
-    """ScRCL 9.4: d^-1/2 B^T d^-1/2 with column sums, hence PyG's GCNConv."""
+def test_gene_propagation_is_that_of_pyg():
+    """It is d^-1/2 B^T d^-1/2 with column sums, hence that of PyG's GCNConv."""
     data, _ = cells(100)
     neighbours = gene_neighbours(data.counts, 5)
     lists = np.zeros((60, 60))
@@ -129,7 +129,7 @@ def test_gene_propagation_is_that_of_the_layer_library():
 
 
 def test_duplicate_genes_keep_their_own_loop():
-    """ScRCL 2: a gene pushed out of its own list by duplicates still sees itself."""
+    """A gene pushed out of its own list by duplicates still sees itself."""
     counts = np.random.default_rng(0).poisson(2.0, (50, 12)).astype(np.float32)
     counts[:, :8] = counts[:, :1]
     neighbours = gene_neighbours(sp.csr_matrix(counts), 5)
@@ -141,8 +141,8 @@ def test_duplicate_genes_keep_their_own_loop():
     torch.testing.assert_close(torch.tensor(found.toarray()) @ x, pyg(neighbours, x))
 
 
-def test_cell_propagation_is_that_of_the_layer_library():
-    """ScRCL 1c: S = D^-1/2 (A + I) D^-1/2 smooths inputs and propagates in the graph view."""
+def test_cell_propagation_is_that_of_pyg():
+    """S = D^-1/2 (A + I) D^-1/2 smooths inputs and propagates in the graph view."""
     graph = cells_of(cells(60)[0], 60, 15, "counts")[1]
     x = torch.randn(60, 4)
     edges = torch.tensor(np.stack(graph.nonzero()))
@@ -159,7 +159,7 @@ def test_counts_without_an_entry_are_refused():
 
 
 def test_gene_lists_follow_their_genes():
-    """ScRCL 9.6: reordering genes reorders the gene graph."""
+    """Reordering genes reorders the gene graph."""
     data, _ = cells(200)
     order = np.random.default_rng(1).permutation(60)
     plain = gene_propagation(gene_neighbours(data.counts, 5)).toarray()

@@ -17,7 +17,7 @@ SMALL = {"width": 40, "epochs": 15}
 
 
 def test_no_tensor_is_cells_by_cells_or_cells_by_genes():
-    """ScRCL 6: above 5,000 cells the largest tensor is cells x width."""
+    """Above 5,000 cells the largest tensor is cells x width."""
     data, _ = cells(5200, genes=400)
     chosen = params("scrcl", width=24)
     model = Model(prepare(data, chosen), 3, chosen, Job(0, 3))

@@ -73,7 +73,7 @@ def dense(x1, x2, edges, t):
 
 @pytest.mark.parametrize("t", [0.1, 1.0])
 def test_contrast_equals_a_double_loop(t):
-    """ScRCL 9.1: the linear form is the literal sum over pairs of cells."""
+    """The linear form is the literal sum over pairs of cells."""
     x1, x2 = views()
     found = alignment(x1, x2, CellGraph(graph()), t, WEIGHT)["neighbours"].item()
     expected = contrast(unit(x1), unit(x2), graph().toarray(), t)
@@ -82,7 +82,7 @@ def test_contrast_equals_a_double_loop(t):
 
 @pytest.mark.parametrize("t", [0.1, 1.0])
 def test_gradient_equals_finite_differences_and_dense_arrays(t):
-    """ScRCL 9.1: the gradient made on the way is that of both losses together."""
+    """The gradient made on the way is that of both losses together."""
     x1, x2 = (x.clone().requires_grad_() for x in views(8, 5))
     x1.data += 0.05  # away from rows of zeros
     cells = CellGraph(graph(8))
@@ -98,8 +98,8 @@ def test_gradient_equals_finite_differences_and_dense_arrays(t):
         torch.testing.assert_close(one, other, rtol=1e-8, atol=1e-12)
 
 
-def test_gradient_over_several_blocks_of_cells():
-    """ScRCL 9.1: more cells than one block holds, columns in more than one strip."""
+def test_gradient_over_several_blocks_of_cells_equals_the_dense_one():
+    """More cells than one block holds, columns in more than one strip."""
     x1, x2 = (x.clone().requires_grad_() for x in views(300, 130, seed=3))
     edges = graph(300, seed=3)
     losses = alignment(x1, x2, CellGraph(edges), 0.1, WEIGHT)
@@ -110,8 +110,8 @@ def test_gradient_over_several_blocks_of_cells():
         torch.testing.assert_close(one, other, rtol=1e-8, atol=1e-12)
 
 
-def test_single_precision_where_all_cells_look_alike():
-    """ScRCL 6: small divergences keep their digits in float32."""
+def test_single_precision_is_enough_where_all_cells_look_alike():
+    """Small divergences keep their digits in float32."""
     x1, x2 = views(200, 64)
     x1, x2 = (1.0 + 1e-2 * x for x in (x1, x2))
     edges = graph(200)
@@ -124,7 +124,7 @@ def test_single_precision_where_all_cells_look_alike():
 
 @pytest.mark.parametrize("t", [0.1, 1.0])
 def test_distribution_equals_entropies(t):
-    """ScRCL 9.3: global and cell divergence against scipy; symmetric in the views."""
+    """Global and cell divergence against scipy; symmetric in the views."""
     x1, x2 = views()
     cells = CellGraph(graph())
     found = alignment(x1, x2, cells, t, WEIGHT)["distribution"].item()
@@ -144,7 +144,7 @@ def shifted(level: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
 
 
 def test_distribution_vanishes_only_where_it_should():
-    """ScRCL 9.3: one shift for all cells is not seen; one per cell only by the global part."""
+    """One shift for all cells is not seen; one per cell only by the global part."""
     cells = CellGraph(graph())
 
     def found(pair):
@@ -162,7 +162,7 @@ def test_distribution_vanishes_only_where_it_should():
 
 
 def test_equal_embeddings_give_finite_losses():
-    """ScRCL 3: numerator and denominator of the contrast both vanish."""
+    """Numerator and denominator of the contrast both vanish."""
     same = torch.ones(20, 6, dtype=torch.float64, requires_grad=True)
     losses = alignment(same, same.detach().clone(), CellGraph(graph()), 0.1, 100.0)
     (gradient,) = torch.autograd.grad(losses["distribution"], same)
@@ -171,14 +171,14 @@ def test_equal_embeddings_give_finite_losses():
 
 
 def test_contrast_starts_near_one():
-    """ScRCL 3: unrelated views are as far from neighbours as from all others."""
+    """Unrelated views are as far from neighbours as from all others."""
     x1, x2 = views(200, 50)
     found = alignment(x1, x2, CellGraph(graph(200)), 0.1, 1.0)["neighbours"].item()
     assert found == pytest.approx(1, abs=0.02)
 
 
 def test_consistency_equals_the_mean_over_all_pairs():
-    """ScRCL 9.2: Gram form against the explicit square."""
+    """The Gram form against the explicit square."""
     edges = graph()
     features = sp.csr_matrix(np.eye(20, 6, dtype=np.float32))
     genes = sp.csr_matrix(np.eye(6, dtype=np.float32))

@@ -42,7 +42,7 @@ def dense_views(model: Model) -> tuple[torch.Tensor, torch.Tensor]:
 @pytest.mark.parametrize("hops", [(0, 0), (5, 0), (4, 2)])
 @pytest.mark.parametrize("toy", [cells, tissue])
 def test_reassociated_products_equal_the_dense_path(toy, hops):
-    """ScRCL 9.5: S^a (X W) for (S^a X) W, X^T (S^a W) for (S^a X)^T W, x (W^T Y) for (x W^T) Y."""
+    """S^a (X W) for (S^a X) W, X^T (S^a W) for (S^a X)^T W, x (W^T Y) for (x W^T) Y."""
     model = build(toy()[0], mlp_hops=hops[0], gcn_hops=hops[1])
     mlp, gcn = dense_views(model)
     views = model.views()
@@ -60,8 +60,8 @@ def test_reassociated_products_equal_the_dense_path(toy, hops):
         torch.testing.assert_close(z, other, rtol=1e-3, atol=1e-4)
 
 
-def test_graph_view_is_that_of_the_layer_library():
-    """ScRCL 2: two GCNConv layers and a linear one, leaky ReLU after each."""
+def test_graph_view_is_that_of_pyg():
+    """Two GCNConv layers and a linear one, leaky ReLU after each."""
     data, _ = cells()
     model = build(data)
     graph = prepare(data, params("scrcl")).cells
@@ -83,8 +83,8 @@ def permuted(inputs: Inputs, cell: np.ndarray, gene: np.ndarray) -> Inputs:
     )
 
 
-def test_order_of_cells_and_genes_and_scale_of_the_projector():
-    """ScRCL 9.6: Z follows the cells, does not see the order of genes nor a positive factor."""
+def test_embedding_follows_cells_and_ignores_order_of_genes_and_scale_of_projector():
+    """Z follows the cells, and sees neither the order of genes nor a positive factor."""
     data, _ = cells()
     chosen = params("scrcl", width=40)
     inputs, rng = prepare(data, chosen), np.random.default_rng(0)
@@ -101,7 +101,7 @@ def test_order_of_cells_and_genes_and_scale_of_the_projector():
 
 
 def test_each_half_of_the_embedding_has_unit_rows():
-    """ScRCL 2: Z = [z1, z2], cells x twice the number of clusters."""
+    """Z = [z1, z2], cells x twice the number of clusters."""
     result = run("scrcl", cells()[0], Job(0, 3), **SMALL)
     assert result.embedding.shape == (90, 6)
     for half in np.split(result.embedding, 2, axis=1):
@@ -111,7 +111,7 @@ def test_each_half_of_the_embedding_has_unit_rows():
 
 
 def test_projector_and_gene_encoder_learn_from_consistency_only():
-    """ScRCL 3: the alignment losses leave no gradient on them."""
+    """The alignment losses leave no gradient on them."""
     model = build(cells()[0], dropout=0.0)
     losses = model.step(0)
     refiners = ("projector", "projector_bias", "genes", "genes_bias")
@@ -125,7 +125,7 @@ def test_projector_and_gene_encoder_learn_from_consistency_only():
 
 @pytest.mark.parametrize("toy", [cells, tissue])
 def test_planted_groups_are_found(toy):
-    """ScRCL 3: with the decay below the losses' gradients the refined views find the groups."""
+    """With the decay below the losses' gradients the refined views find the groups."""
     data, truth = toy()
     result = run("scrcl", data, Job(0, 3), **LEARNING)
     assert adjusted_rand_score(truth, result.clusters) > 0.9
@@ -134,7 +134,7 @@ def test_planted_groups_are_found(toy):
 
 
 def test_votes_are_reported_both_ways():
-    """ScRCL 7.11: off as described, 50 spots as released, never without coordinates."""
+    """Off as described, 50 spots as released, never without coordinates."""
     data, _ = tissue()
     assert params("scrcl").refine == 0
     assert params("scrcl", "released").refine == params("scrcl", "smoothed").refine == 50

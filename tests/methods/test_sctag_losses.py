@@ -25,7 +25,7 @@ def graph_loss(targets, exact_up_to, sample=(1024, 4096)):
 
 
 def test_graph_loss_blocked_equals_dense():
-    """scTAG 5: the blocked loss and its gradient are those of the dense one."""
+    """The loss and its gradient are those of the dense one."""
     left, right = leaves((30, 4), (30, 4))
     targets = neighbours()
     loss = graph_loss(targets, 30)(left, right)
@@ -34,13 +34,13 @@ def test_graph_loss_blocked_equals_dense():
 
 @pytest.mark.parametrize("rows", [1, 7, 100])
 def test_mean_square_sigmoid_does_not_depend_on_blocks(rows):
-    """scTAG 5: any number of rows at a time gives value and gradient of the dense mean."""
+    """Any number of rows at a time gives value and gradient of the dense mean."""
     a, b = leaves((20, 3), (13, 3))
     same_gradients(mean_square_sigmoid(a, b, rows), torch.sigmoid(a @ b.T).square().mean(), [a, b])
 
 
 def test_sampled_graph_loss_is_unbiased():
-    """scTAG 5: the mean over draws lies within 3 standard errors, the gradient's too."""
+    """The mean over draws lies within 3 standard errors, the gradient's too."""
     left, right = leaves((30, 4), (30, 4))
     sampled = graph_loss(neighbours(), 0, (6, 10))
     exact = dense_graph_loss(left, right, neighbours())
@@ -54,8 +54,8 @@ def test_sampled_graph_loss_is_unbiased():
         assert abs(np.mean(values) - truth) < 3 * np.std(values, ddof=1) / np.sqrt(400)
 
 
-def test_graph_loss_landmarks():
-    """scTAG 5: 0.25 where nothing is known, k / N where no edge is predicted."""
+def test_graph_loss_where_nothing_is_known_and_where_no_edge_is_predicted():
+    """It is 0.25 where nothing is known, and k / N where no edge is predicted."""
     targets = neighbours()
     nothing = torch.zeros(30, 4, dtype=torch.float64)
     assert graph_loss(targets, 30)(nothing, nothing).item() == pytest.approx(0.25)

@@ -35,7 +35,7 @@ def test_planted_groups_are_found(variant):
 
 
 def test_spectral_start_stands_beside_the_result():
-    """scTAG section 7: always, not only where snapshots are asked for."""
+    """Always, not only where snapshots are asked for."""
     data, truth = cells()
     (only,) = run("sctag", data, Job(0, 3), **QUICK).snapshots
     result = run("sctag", data, Job(0, 3, snapshots=2), **QUICK)
@@ -48,7 +48,7 @@ def test_spectral_start_stands_beside_the_result():
 
 @pytest.mark.parametrize(("variant", "moves"), [("described", True), ("released", False)])
 def test_centres_move_only_where_trained(variant, moves, monkeypatch):
-    """scTAG 7: frozen centres are bit-identical before and after."""
+    """Frozen centres are bit-identical before and after."""
     seen = []
     original = Model.class_means
 
@@ -65,7 +65,7 @@ def test_centres_move_only_where_trained(variant, moves, monkeypatch):
 
 @pytest.mark.parametrize(("variant", "at_refresh"), [("described", False), ("released", True)])
 def test_labels_of_the_end_or_of_the_last_refresh(variant, at_refresh):
-    """scTAG 4 and 7: released reads them off the target's last refresh, described off the end.
+    """Released reads them off the target's last refresh, described off the end.
 
     Centres change places before the refresh of step 8 and again before step 9, so every cell
     would be read otherwise.
@@ -83,7 +83,7 @@ def test_labels_of_the_end_or_of_the_last_refresh(variant, at_refresh):
 
 @pytest.mark.parametrize(("variant", "of_target"), [("described", True), ("released", False)])
 def test_self_training_adds_the_divergence_in_the_direction_of_the_variant(variant, of_target):
-    """scTAG section 2: KL(p, q) as described, KL(q, p) as released, weights 0.3, 1 and 1.5."""
+    """KL(p, q) as described, KL(q, p) as released; the losses weigh 0.3, 1 and 1.5."""
     built, _ = model(variant)
     built.centres = built.centres.lerp(built.centres.roll(1, dims=0), 0.3)
     with torch.no_grad():
@@ -117,7 +117,7 @@ def test_empty_classes_restart_at_the_farthest_cells():
 
 
 def test_permuting_cells_permutes_clusters():
-    """scTAG 8: up to the initial spectral rotation, hence compared as partitions."""
+    """Up to the initial spectral rotation, hence compared as partitions."""
     data, _ = cells()
     order = np.random.default_rng(1).permutation(90)
     mixed = type(data)(data.counts[order], data.genes)
@@ -127,7 +127,7 @@ def test_permuting_cells_permutes_clusters():
 
 
 def test_permuting_cells_permutes_the_embedding():
-    """scTAG 8: with the same weights every cell keeps its row, whatever its place."""
+    """With the same weights every cell keeps its row, whatever its index."""
     data, _ = cells()
     order = np.random.default_rng(1).permutation(90)
     mixed = type(data)(data.counts[order], data.genes)
@@ -137,7 +137,7 @@ def test_permuting_cells_permutes_the_embedding():
 
 
 def test_permuting_genes_leaves_the_embedding():
-    """scTAG 8: genes in another order, with their weights, give the same cells."""
+    """Genes in another order, with their weights, give the same cells."""
     data, _ = cells()
     order = np.random.default_rng(1).permutation(60)
     mixed = type(data)(data.counts[:, order], data.genes[order])
@@ -149,7 +149,7 @@ def test_permuting_genes_leaves_the_embedding():
 
 
 def test_a_collapsed_graph_decoder_shows():
-    """scTAG 5, the alarm: 1 where the decoder says that there is no edge at all."""
+    """The ratio is 1 where the decoder says that there is no edge at all."""
     none = 0.3 * 15 / 500
     trace = [
         {"graph": 9.0},

@@ -22,8 +22,8 @@ def setting(repeat: bool):
     return graph.astype(np.float64), layer, x
 
 
-def test_true_powers_against_pyg():
-    """scTAG 2: messages run from neighbour to cell with the averaging weight."""
+def test_convolution_by_true_powers_is_that_of_pyg():
+    """Messages run from neighbour to cell with the averaging weight."""
     graph, layer, x = setting(repeat=False)
     reference = TAGConv(6, 5, K=3, normalize=False).double()
     for theirs, ours in zip(reference.lins, layer.weight, strict=True):
@@ -35,8 +35,7 @@ def test_true_powers_against_pyg():
     torch.testing.assert_close(layer(x, SparseMatrix(graph)), expected, rtol=1e-12, atol=1e-12)
 
 
-def test_horner_against_explicit_powers():
-    """scTAG 3."""
+def test_horner_form_equals_explicit_powers():
     graph, layer, x = setting(repeat=False)
     a, power, total = torch.tensor(graph.toarray()), x, layer.bias
     for weight in layer.weight:
@@ -46,7 +45,7 @@ def test_horner_against_explicit_powers():
 
 
 def test_repeated_hop_is_one_hop():
-    """scTAG 2: X W_0 + A X (W_1 + W_2 + W_3) + b."""
+    """It is X W_0 + A X (W_1 + W_2 + W_3) + b."""
     graph, layer, x = setting(repeat=True)
     w = layer.weight
     expected = x @ w[0] + torch.tensor(graph.toarray()) @ x @ (w[1] + w[2] + w[3]) + layer.bias
@@ -54,14 +53,14 @@ def test_repeated_hop_is_one_hop():
 
 
 def test_gradients_flow_through_the_sparse_product():
-    """scTAG 2: the layer's gradient against finite differences."""
+    """The layer's gradient against finite differences."""
     graph, layer, x = setting(repeat=False)
     matrix = SparseMatrix(graph)
     assert torch.autograd.gradcheck(lambda v: layer(v, matrix), x.requires_grad_())
 
 
 def test_sparse_features_equal_dense_and_gene_order_is_free():
-    """scTAG 8: permuting genes together with weights leaves the embedding unchanged."""
+    """Permuting genes together with weights leaves the embedding unchanged."""
     graph, layer, _ = setting(repeat=False)
     sparse = sp.random(20, 6, 0.5, format="csr", random_state=0)
     offset = np.linspace(-1, 1, 6)

@@ -66,7 +66,7 @@ def test_the_mixture_is_that_of_scikit_learn():
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_stripes_are_found_and_places_matter(name):
+def test_stripes_are_found_and_coordinates_matter(name):
     """At low signal above PCA with the same head; destroyed coordinates lower the score."""
     scores = []
     for seed in range(3):

@@ -73,7 +73,7 @@ def test_the_number_asked_for_is_met_and_noted():
     assert len(np.unique(free.clusters)) > 5
 
 
-def test_stripes_are_found_and_places_matter():
+def test_stripes_are_found_and_coordinates_matter():
     """At low signal above PCA and Leiden; destroyed coordinates lower the score."""
     scores = []
     for seed in range(3):

@@ -41,34 +41,35 @@ def pixels(folder: str, column: str | None) -> np.ndarray:
 
 
 @needs_mirror
-def test_radius_graph_of_a_cortex_slice():
-    """Spatial-MGCN 9.2: slice 151507, 560 pixels or 4.09 pitches, 243,063 with the diagonal."""
-    places = pixels("dlpfc_151507", "layer_guess")
-    assert len(places) == 4221
-    graph = radius_graph(places, 560.0)
-    assert graph.nnz + len(places) == 243_063
-    portable = radius_graph(places, 4.09 * pitch_of(places))
+def test_radius_graph_of_a_cortex_slice_has_the_published_edges():
+    """Slice 151507, 560 pixels or 4.09 pitches: 243,063 edges with the diagonal."""
+    coordinates = pixels("dlpfc_151507", "layer_guess")
+    assert len(coordinates) == 4221
+    graph = radius_graph(coordinates, 560.0)
+    assert graph.nnz + len(coordinates) == 243_063
+    portable = radius_graph(coordinates, 4.09 * pitch_of(coordinates))
     assert portable.nnz == pytest.approx(graph.nnz, rel=1e-3)
 
 
 @needs_mirror
-def test_degree_search_on_breast():
-    """Spatial-MGCN 9.2: 550 pixels with 65,058 off-diagonal entries, in pixels and in pitches."""
-    places = pixels("human_breast_cancer_visium", None)
-    assert len(places) == 3798
-    found = covering_radius(places, 15, step=5.0)
+def test_degree_search_on_breast_finds_the_published_radius():
+    """550 pixels with 65,058 off-diagonal entries, in pixels and in pitches."""
+    coordinates = pixels("human_breast_cancer_visium", None)
+    assert len(coordinates) == 3798
+    found = covering_radius(coordinates, 15, step=5.0)
     assert found == pytest.approx(550)
-    graph = radius_graph(places, found)
+    graph = radius_graph(coordinates, found)
     assert graph.nnz == 65_058
-    data = Data(sp.csr_matrix((len(places), 1), dtype=np.float32), np.array(["g"]), places, 273.0)
+    counts = sp.csr_matrix((len(coordinates), 1), dtype=np.float32)
+    data = Data(counts, np.array(["g"]), coordinates, 273.0)
     portable, radius = spatial_graph(data, "degree", 4.09, 15)
     assert radius == pytest.approx(550 / 273)
     assert (portable != graph).nnz == 0
 
 
-def stepwise(places: np.ndarray, densest: int) -> float:
-    """The search as the authors write it, three passes of ever smaller steps."""
-    distance = cdist(places, places)
+def stepwise(coordinates: np.ndarray, densest: int) -> float:
+    """Search as the authors do, in three passes of ever smaller steps."""
+    distance = cdist(coordinates, coordinates)
 
     def enough(t: float) -> bool:
         degree = (distance <= t).sum(axis=1)
@@ -81,10 +82,10 @@ def stepwise(places: np.ndarray, densest: int) -> float:
 
 @pytest.mark.parametrize("seed", range(5))
 def test_covering_radius_equals_the_search(seed):
-    """Spatial-MGCN 1: one query gives what three passes over a grid find."""
+    """One query gives what three passes over a grid find."""
     rng = np.random.default_rng(seed)
-    places = hexagonal(9) * rng.uniform(100, 250) + rng.normal(0, 10, (81, 2))
-    assert covering_radius(places, 15, step=5.0) == pytest.approx(stepwise(places, 15))
+    coordinates = hexagonal(9) * rng.uniform(100, 250) + rng.normal(0, 10, (81, 2))
+    assert covering_radius(coordinates, 15, step=5.0) == pytest.approx(stepwise(coordinates, 15))
 
 
 def test_isolated_spots_and_pieces_keep_to_themselves():
@@ -100,14 +101,14 @@ def test_isolated_spots_and_pieces_keep_to_themselves():
 
 @pytest.mark.parametrize("kind", ["isolated spots", "fewer spots than neighbours"])
 def test_degree_search_without_an_answer_is_named(kind):
-    """Spatial-MGCN 7.6: no radius qualifies; the authors go on with raw distances."""
+    """No radius qualifies; the authors go on with raw distances."""
     with pytest.raises(ValueError, match="spatial_graph"):
         run("spatial_mgcn", awkward_tissue(kind), Job(0, 2), spatial_graph="degree", **SMALL)
     assert covering_radius(np.zeros((3, 2)), 15) == float("inf")
 
 
-def test_degree_search_runs():
-    """Spatial-MGCN 7.6: on a lattice three rings, in any unit."""
+def test_degree_search_does_not_depend_on_the_unit():
+    """On a lattice three rings, in any unit."""
     data, _ = tissue()
     found = [
         run("spatial_mgcn", d, Job(0, 3), spatial_graph="degree", **SMALL)

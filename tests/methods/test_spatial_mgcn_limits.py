@@ -16,7 +16,7 @@ from tests.methods.watch import Largest
 
 
 def test_no_tensor_is_spots_by_spots_or_spots_by_genes():
-    """Spatial-MGCN 6: above 5,000 spots the largest tensor is spots x 384, with all pairs too."""
+    """Above 5,000 spots the largest tensor is spots x 384, with all pairs too."""
     data, _ = tissue(72, genes=400)
     inputs = prepare(data, params("spatial_mgcn"))
     for exact_up_to in (5000, 6000):

@@ -34,8 +34,8 @@ def build(data: Data, seed: int = 0, **changes) -> Model:
     return Model(prepare(data, chosen), chosen, Job(seed, 3))
 
 
-def test_shapes():
-    """Spatial-MGCN 9.1: embeddings spots x 64, trunk spots x 128, three heads per gene."""
+def test_views_embedding_trunk_and_heads_have_their_shapes():
+    """Embeddings spots x 64, trunk spots x 128, three heads per gene."""
     data, _ = tissue()
     model = build(data)
     views = model.views()
@@ -63,14 +63,14 @@ def literal_views(model: Model) -> Views:
 
 
 def test_encoders_side_by_side_equal_encoders_alone():
-    """Spatial-MGCN 2: two-layer graph convolutions, the second one shared by both graphs."""
+    """Two-layer graph convolutions, the second one shared by both graphs."""
     model = build(tissue()[0])
     for found, expected in zip(model.views(), literal_views(model), strict=True):
         torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-4)
 
 
 def test_permuting_spots_permutes_the_embedding():
-    """Spatial-MGCN 9.8: with both graphs permuted alike z follows the spots, losses stay."""
+    """With both graphs permuted alike z follows the spots, and losses stay."""
     chosen = params("spatial_mgcn")
     inputs = prepare(tissue()[0], chosen)
     order = np.random.default_rng(0).permutation(144)
@@ -99,7 +99,7 @@ def layered(seed: int = 0, signal: float = 4.0) -> tuple[Data, np.ndarray]:
 
 @pytest.mark.parametrize(("variant", "loops"), [("described", 1), ("released", 2)])
 def test_a_step_is_that_of_the_equations(variant, loops):
-    """Spatial-MGCN 1 and 3: loops, the three losses on dense matrices, Adam's decay."""
+    """Loops, the three losses on dense matrices, Adam's decay."""
     chosen = params("spatial_mgcn", variant, alpha=0.7, beta=3.0, gamma=0.2)
     inputs = prepare(tissue()[0], chosen)
     model = Model(inputs, chosen, Job(0, 3))
@@ -123,7 +123,7 @@ def test_a_step_is_that_of_the_equations(variant, loops):
 
 @pytest.mark.parametrize("variant", ["described", "released"])
 def test_stripes_are_found(variant):
-    """Spatial-MGCN 9.10: label-blind ARI above 0.9 at high signal."""
+    """Label-blind ARI above 0.9 at high signal."""
     data, truth = layered()
     result = run("spatial_mgcn", data, Job(0, 3), variant, **LEARNING)
     assert adjusted_rand_score(truth, result.clusters) > 0.9
@@ -131,8 +131,8 @@ def test_stripes_are_found(variant):
     assert result.trace[-1]["loss"] < result.trace[0]["loss"]
 
 
-def test_places_matter():
-    """Spatial-MGCN 9.10: at low signal above PCA and k-means; destroyed coordinates lower it."""
+def test_coordinates_matter():
+    """At low signal above PCA and k-means; destroyed coordinates lower the score."""
     scores = []
     for seed in range(3):
         data, truth = layered(seed, signal=1.0)
@@ -162,7 +162,7 @@ def test_permuting_spots_permutes_clusters(variant):
 
 
 def test_released_embeds_before_the_last_update():
-    """Spatial-MGCN 4: the embedding of an epoch is the one its update was computed from."""
+    """The embedding of an epoch is the one its update was computed from."""
     data, _ = tissue()
     changes = {"loops": 1, "kmeans_starts": 3}
     before = run("spatial_mgcn", data, Job(0, 3), embedding="before", epochs=5, **changes)
@@ -180,8 +180,8 @@ def test_a_killed_run_ends_with_the_same_bytes(variant):
     assert go_on_from_everywhere("spatial_mgcn", variant, tissue()[0], **changes) == 4
 
 
-def test_mixture_head():
-    """Spatial-MGCN 4: the optional mixture with one shared covariance."""
+def test_the_mixture_finds_stripes_too():
+    """The optional mixture with one shared covariance."""
     data, truth = layered()
     found = run("spatial_mgcn", data, Job(0, 3), head="mixture", **LEARNING)
     assert adjusted_rand_score(truth, found.clusters) > 0.9
@@ -189,7 +189,7 @@ def test_mixture_head():
 
 
 def test_vote_only_where_asked_for():
-    """Spatial-MGCN 4: no refinement by default."""
+    """No refinement by default."""
     data, _ = tissue()
     assert params("spatial_mgcn").refine == params("spatial_mgcn", "released").refine == 0
     plain = run("spatial_mgcn", data, Job(0, 3), **SMALL)

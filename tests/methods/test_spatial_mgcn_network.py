@@ -7,14 +7,14 @@ import torch
 from methods.spatial_mgcn.network import Network, Views
 
 
-def test_number_of_parameters():
-    """Spatial-MGCN 9.1: 2,351,944 trainable numbers at 3,000 genes."""
+def test_network_has_as_many_weights_as_the_published_one():
+    """2,351,944 trainable numbers at 3,000 genes."""
     network = Network(3000, torch.Generator().manual_seed(0))
     assert sum(p.numel() for p in network.parameters()) == 2_351_944
 
 
 def test_weights_start_within_their_bounds():
-    """Spatial-MGCN 2: graph layers by the root of the fan-out, affine maps of the fan-in."""
+    """Graph layers by the root of the fan-out, affine maps of the fan-in."""
     network = Network(500, torch.Generator().manual_seed(0))
     bounds = {"first": 128, "first_bias": 128, "second": 64, "second_bias": 64, "score": 64,
               "query": 16, "out": 64, "trunk": 64, "trunk_bias": 64, "head": 128}  # fmt: skip
@@ -23,8 +23,8 @@ def test_weights_start_within_their_bounds():
         assert 0.8 * fan**-0.5 < largest <= fan**-0.5, name
 
 
-def test_trunk_is_that_of_the_layer_library():
-    """Spatial-MGCN 2: linear, batch normalisation over all spots, ReLU."""
+def test_trunk_is_that_of_torch():
+    """Linear, batch normalisation over all spots, ReLU."""
     network = Network(20, torch.Generator().manual_seed(0))
     with torch.no_grad():
         network.batch_scale.uniform_(0.5, 2)
@@ -38,7 +38,7 @@ def test_trunk_is_that_of_the_layer_library():
 
 
 def test_attention_sums_to_one_and_is_even_on_equal_views():
-    """Spatial-MGCN 9.8: weights sum to 1, and are 1/3 each where the views coincide."""
+    """Weights sum to 1, and are 1/3 each where the views coincide."""
     network = Network(20, torch.Generator().manual_seed(0))
     views = Views(*torch.randn(4, 30, 64))
     weights = network.attention(views.stack())
@@ -50,8 +50,8 @@ def test_attention_sums_to_one_and_is_even_on_equal_views():
     torch.testing.assert_close(even, torch.full((30, 3), 1 / 3))
 
 
-def test_attention_against_its_equation():
-    """Spatial-MGCN 2: q . tanh(W h + b), softmax over views, one affine map of the blend."""
+def test_attention_is_that_of_its_equation():
+    """q . tanh(W h + b), softmax over views, one affine map of the blend."""
     net = Network(20, torch.Generator().manual_seed(0))
     views = Views(*torch.randn(4, 9, 64))
     triple = (views.spatial, (views.shared_spatial + views.shared_expression) / 2, views.expression)

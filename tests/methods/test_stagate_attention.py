@@ -21,8 +21,8 @@ def ring(n: int, reach: int) -> sp.csr_matrix:
     return sp.csr_matrix((ones, (rows, columns.ravel())), (n, n))
 
 
-def test_attention_rows_and_bounds():
-    """STAGATE 1: rows sum to 1, weights within [1/(1+(m-1)e), e/(e+m-1)]; zeros give the mean."""
+def test_attention_rows_sum_to_one_within_their_bounds():
+    """Rows sum to 1, weights lie within [1/(1+(m-1)e), e/(e+m-1)]; zeros give the mean."""
     graph = EdgeGraph(with_loops(ring(20, 3)))
     weights = attention(torch.randn(20, 2) * 50, graph).view(20, 7)
     torch.testing.assert_close(weights.sum(dim=1), torch.ones(20))
@@ -38,7 +38,7 @@ def test_attention_rows_and_bounds():
 
 
 def test_edge_products_are_the_gradient_by_attention_weights():
-    """STAGATE 3: the gradient by attention weights, against a dense matrix of them."""
+    """Against a dense matrix of them."""
     weights = torch.rand(140, requires_grad=True)
     x, graph = torch.randn(20, 5), EdgeGraph(with_loops(ring(20, 3)))
     sparse = torch.autograd.grad(aggregate(weights, x, graph).square().sum(), weights)[0]

@@ -22,7 +22,7 @@ def reach(**changes) -> Reach:
 
 
 def test_sections_are_joined_to_the_next_alone():
-    """STAGATE 7: none between non-consecutive sections; by default none between any."""
+    """None between non-consecutive sections; by default none between any."""
     data, _ = tissue(6)
     sections = np.repeat([2, 0, 5], 36)
     jitter = np.random.default_rng(0).normal(0, 3, (108, 2))
@@ -45,7 +45,7 @@ def test_sections_are_joined_to_the_next_alone():
 
 
 def test_nearest_spots_receive_from_those_that_list_them():
-    """STAGATE 1: the graph of nearest spots is not symmetric; messages flow to listed ones."""
+    """The graph of nearest spots is not symmetric; messages flow to listed ones."""
     line = np.column_stack([[0.0, 1.0, 2.5, 9.0], np.zeros(4)])
     data = dataclasses.replace(tissue(2)[0], coordinates=line, pitch=1.0)
     graph, _ = spot_graph(data, reach(graph="knn", n_neighbors=1))
@@ -53,7 +53,7 @@ def test_nearest_spots_receive_from_those_that_list_them():
 
 
 def test_radius_grows_on_irregular_positions():
-    """STAGATE 5: as the authors' radii, to a few neighbours on average."""
+    """To a few neighbours on average, as with the authors' radii."""
     points = np.random.default_rng(0).random((400, 2)) * 100
     data = dataclasses.replace(tissue(20)[0], coordinates=points, pitch=None)
     _, facts = spot_graph(data, reach())
@@ -65,7 +65,7 @@ def test_radius_grows_on_irregular_positions():
 
 
 def test_features_are_logs_that_are_not_centred():
-    """STAGATE 1: 10,000 a spot, log1p, no scaling."""
+    """10,000 a spot, log1p, no scaling."""
     data, _ = tissue(5)
     counts = data.counts.toarray()
     expected = np.log1p(1e4 * counts / counts.sum(axis=1, keepdims=True))

@@ -10,8 +10,8 @@ from methods.shared.nn.sparse import SparseMatrix
 from methods.stagate.losses import gram, square_error
 
 
-def test_square_error_through_gram_matrices():
-    """STAGATE 5: exact for any hidden layer; the strips of a Gram matrix too."""
+def test_square_error_through_gram_matrices_is_exact():
+    """For any hidden layer; the strips of a Gram matrix too."""
     rng = np.random.default_rng(0)
     x = sp.random(40, 25, 0.3, format="csr", random_state=0)
     weight, hidden = (torch.tensor(rng.normal(size=(n, 7))) for n in (25, 40))

@@ -33,9 +33,9 @@ def small(seed: int = 0, n: int = 30, isolated: bool = False, **changes) -> Mode
     features = rng.random((n, 8)) * (rng.random((n, 8)) < 0.5)
     types = rng.integers(2, size=n) if changes.get("alpha") else None
     chosen = params("stagate", **{"width": 6, "latent": 3, **changes})
-    place = rng.random((n, 2))
+    coordinates = rng.random((n, 2))
     kind = np.float32 if chosen.tie == "pyg" else np.float64
-    cut = Tissue(sp.csr_matrix(features.astype(kind)), sp.csr_matrix(graph), place, types)
+    cut = Tissue(sp.csr_matrix(features.astype(kind)), sp.csr_matrix(graph), coordinates, types)
     model = Model(cut, chosen, Job(seed, 3))
     model.network = model.network if model.network.split else model.network.double()
     return model
@@ -60,7 +60,7 @@ def dense_parts(model: Model) -> tuple[torch.Tensor, torch.Tensor]:
 
 
 def test_isolated_spot_sees_itself():
-    """STAGATE 2: its weight is 1 and its hidden row the ELU of its own projection."""
+    """Its weight is 1 and its hidden row the ELU of its own projection."""
     model = small(isolated=True)
     part = model.whole[0][1]
     encoded = model.encode(part)
@@ -70,7 +70,7 @@ def test_isolated_spot_sees_itself():
 
 
 def test_encoder_and_decoder_as_with_a_dense_masked_softmax():
-    """STAGATE 3: values and gradients on a random graph of 30 spots."""
+    """Values and gradients on a random graph of 30 spots."""
     model = small()
     net, (x, mask) = model.network, dense_parts(model)
     weights = (net.first, net.vectors[0], net.second)
@@ -84,7 +84,7 @@ def test_encoder_and_decoder_as_with_a_dense_masked_softmax():
 
 @pytest.mark.parametrize("alpha", [0.0, 0.3])
 def test_gradients_match_finite_differences(alpha):
-    """STAGATE 3: of both attention vectors, W1 and W2; with pruning too."""
+    """Of both attention vectors, W1 and W2; with pruning too."""
     model = small(alpha=alpha)
     net, part = model.network, model.whole[0][1]
     gradients = torch.autograd.grad(model.error(part), list(net.parameters()))
@@ -101,7 +101,7 @@ def test_gradients_match_finite_differences(alpha):
 
 
 def test_shared_weights_sum_the_gradients_of_both_uses():
-    """STAGATE 4: with separate parameters each use collects its own; shared is their sum."""
+    """With separate parameters each use collects its own; shared is their sum."""
     shared, split = small().network.float(), small(tie="pyg")
     torch.testing.assert_close(shared.first.data, split.network.first.data)
     own = small()
@@ -122,7 +122,7 @@ def released(**changes) -> Model:
 
 
 def test_first_step_of_untied_updates_is_none_or_twice_the_rate():
-    """STAGATE 4: two Adam updates in the same memory."""
+    """Two Adam updates in the same memory."""
     model = released(weight_decay=0.0)
     net = model.network
     assert net.first.data_ptr() == net.first_out.data_ptr()
@@ -138,7 +138,7 @@ def test_first_step_of_untied_updates_is_none_or_twice_the_rate():
 
 
 def test_released_steps_as_with_dense_arrays():
-    """STAGATE 4 and 7: clipping over the doubled list, decay twice, two Adam states a matrix."""
+    """Clipping over the doubled list, decay twice, two Adam states a matrix."""
     model = released(clip=0.02)
     x, mask = dense_parts(model)
     net = model.network
@@ -164,8 +164,8 @@ def test_released_steps_as_with_dense_arrays():
         torch.testing.assert_close(found.data, memory[key], rtol=1e-3, atol=2e-5)
 
 
-def test_loss_of_the_first_code():
-    """STAGATE 8: the norm, not squared, and decay of W2 alone."""
+def test_norm_of_the_error_and_decay_of_the_second_weights():
+    """The norm, not squared, and decay of W2 alone."""
     model = small()
     losses = model.loss(model.whole)
     model.params.loss = "mse"
@@ -184,7 +184,7 @@ def test_a_loss_that_is_not_finite_is_named(monkeypatch):
 
 
 def test_pruning_keeps_edges_within_types():
-    """STAGATE 9: only those remain; with alpha 0 they are ignored."""
+    """Only those remain; with alpha 0 they are ignored."""
     model = small(alpha=0.5)
     part = model.whole[0][1]
     types = np.random.default_rng(1).integers(2, size=20)
@@ -205,7 +205,7 @@ def test_pruning_keeps_edges_within_types():
 
 
 def test_pruned_attention_runs_from_counts():
-    """STAGATE 9: coarse types are found in expression; every spot keeps itself."""
+    """Coarse types are found in expression; every spot keeps itself."""
     data, _ = tissue(10, signal=4.0)
     changes = {"alpha": 0.5, "width": 32, "epochs": 20}
     model, _ = build(data, params("stagate", **changes), Job(0, 3))
@@ -216,8 +216,8 @@ def test_pruned_attention_runs_from_counts():
 
 
 @pytest.mark.parametrize(("variant", "epochs"), [("described", 500), ("released", 300)])
-def test_planted_stripes(variant, epochs):
-    """STAGATE 10: found by the mixture, median of seeds; less well with positions destroyed."""
+def test_planted_stripes_are_found_and_coordinates_matter(variant, epochs):
+    """By the mixture, in the median of seeds; less well with positions destroyed."""
     data, truth = tissue(18, genes=90, signal=1.5)
     short = {"epochs": epochs, "width": 128}
     found = [run("stagate", data, Job(seed, 3), variant, **short) for seed in range(3)]
@@ -232,8 +232,8 @@ def test_planted_stripes(variant, epochs):
 
 
 @pytest.mark.parametrize("variant", ["described", "released"])
-def test_equivariant_to_spot_order(variant):
-    """STAGATE 10: the partition of shuffled spots is the shuffled partition."""
+def test_permuting_spots_permutes_clusters(variant):
+    """The partition of shuffled spots is the shuffled partition."""
     data, _ = tissue(12)
     order = np.random.default_rng(0).permutation(data.n_cells)
     mixed = Data(data.counts[order], data.genes, data.coordinates[order], data.pitch)
@@ -245,7 +245,7 @@ def test_equivariant_to_spot_order(variant):
 
 @pytest.mark.parametrize("variant", ["described", "released"])
 def test_same_seed_same_bytes(variant):
-    """STAGATE 10: determinism on the CPU; another seed gives other weights."""
+    """Determinism on the CPU; another seed gives other weights."""
     data, _ = tissue(8)
     results = [run("stagate", data, Job(s, 3), variant, epochs=8, width=64) for s in (5, 5, 6)]
     np.testing.assert_array_equal(results[0].clusters, results[1].clusters)

@@ -8,8 +8,8 @@ from methods.stagate.section_graphs import section_graph
 from tests.methods.toys import tissue
 
 
-def test_radius_graph_of_a_lattice():
-    """STAGATE 7: symmetric, no self and no zero-distance edges, mean degree 5 to 6."""
+def test_a_lattice_joins_rings_and_no_duplicates():
+    """Symmetric, no self and no zero-distance edges, mean degree 5 to 6."""
     data, _ = tissue(20)
     graph = section_graph(data.coordinates, 1.1 * data.pitch, data.pitch)
     assert (graph != graph.T).nnz == 0
@@ -23,7 +23,7 @@ def test_radius_graph_of_a_lattice():
 
 
 def test_radius_graph_is_that_of_all_distances():
-    """STAGATE 7: also rotated, scaled and moved, with the radius on a tie."""
+    """Also rotated, scaled and moved, with the radius on a tie."""
     points = np.stack(np.meshgrid(np.arange(7.0), np.arange(6.0)), -1).reshape(-1, 2)
     distance = np.linalg.norm(points[:, None] - points, axis=2)
     expected = (distance > 0) & (distance < 2.1)

@@ -23,7 +23,7 @@ def model_of(**changes) -> Model:
 @pytest.mark.parametrize("tie", ["shared", "pyg"])
 @pytest.mark.parametrize("loss", ["norm", "mse"])
 def test_tiles_with_a_halo_give_the_full_gradient(tie, loss):
-    """STAGATE 6: two hops around each tile, to 1e-5 of the largest entry; same embedding."""
+    """Two hops around each tile, to 1e-5 of the largest entry; the same embedding."""
     whole, tiled = (model_of(tie=tie, loss=loss, minibatch_above=m) for m in (1000, 50))
     assert len(tiled.whole) == 8
     losses = []
@@ -39,7 +39,7 @@ def test_tiles_with_a_halo_give_the_full_gradient(tie, loss):
 
 
 def test_tiles_cover_every_spot_once():
-    """STAGATE 6: interiors are a partition; a halo is what two layers reach."""
+    """Interiors are a partition; a halo is what two layers reach."""
     data, _ = tissue(15)
     tiles = spatial_tiles(data.coordinates, 40)
     np.testing.assert_array_equal(np.sort(np.concatenate(tiles)), np.arange(225))
@@ -54,7 +54,7 @@ def test_tiles_cover_every_spot_once():
 
 
 def test_one_batch_is_the_full_batch():
-    """STAGATE 11: a grid of one is full-batch training, step for step."""
+    """A grid of one is full-batch training, step for step."""
     data, _ = tissue(12)
     plain = Tissue(log_expression(data.counts, 3000), spot_graph(data, reach())[0],
                    data.coordinates)  # fmt: skip
@@ -69,7 +69,7 @@ def test_one_batch_is_the_full_batch():
 
 
 def test_batches_of_a_grid_share_their_border(monkeypatch):
-    """STAGATE 6 and 11: cut at quantiles, each a step, edges between them lost."""
+    """Cut at quantiles, each a step; edges between them are lost."""
     model = model_of(grid_columns=3, grid_rows=2)
     assert len(model.batches) == 6
     spots = np.concatenate([tile[0] for batch in model.batches for tile in batch])

@@ -7,8 +7,8 @@ import torch
 from methods.stmfg.attention import Scorer, Tokens
 
 
-def test_scorer_weighs_views():
-    """StMFG 9.2: in (0, 1), sum 1; 1/2 each for equal views; swapped with the views."""
+def test_weights_of_views_sum_to_one_and_follow_the_views():
+    """Weights lie in (0, 1) and sum to 1; 1/2 each for equal views; swapped with the views."""
     scorer = Scorer(64, "residual", torch.Generator().manual_seed(0))
     stack = torch.randn(30, 2, 64)
     weights = scorer.weights(stack)
@@ -22,8 +22,8 @@ def test_scorer_weighs_views():
     torch.testing.assert_close(scorer(equal).fused, one)
 
 
-def test_scorer_against_its_equation():
-    """StMFG 2: q . tanh(V h + c), softmax over views; halfway into both streams."""
+def test_scorer_is_that_of_its_equation():
+    """q . tanh(V h + c), softmax over views; halfway into both streams."""
     net = Scorer(16, "residual", torch.Generator().manual_seed(0))
     stack = torch.randn(9, 2, 16)
     found = net(stack)
@@ -35,8 +35,8 @@ def test_scorer_against_its_equation():
         torch.testing.assert_close(found.streams[i], (pair + fused) / 2)
 
 
-def test_tokens_against_the_library():
-    """StMFG 2: scaled dot products of two tokens a spot, no array of spots x spots."""
+def test_tokens_attend_as_in_torch():
+    """Scaled dot products of two tokens a spot, no array of spots x spots."""
     net = Tokens(16, "residual", torch.Generator().manual_seed(0))
     stack = torch.randn(9, 2, 16)
     query, key, value = (stack @ weight for weight in net.maps)

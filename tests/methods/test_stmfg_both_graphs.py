@@ -19,7 +19,7 @@ from tests.methods.toys import params
 def two_pairs(seed: int, side: int = 18, genes: int = 600) -> tuple[Data, np.ndarray]:
     """Outer stripes 0 and 1 express alike; between them 2 and 3 express differently, mixed."""
     row, column = np.divmod(np.arange(side * side), side)
-    places = np.column_stack([column + 0.5 * (row % 2), row * np.sqrt(3) / 2]) * 100.0
+    coordinates = np.column_stack([column + 0.5 * (row % 2), row * np.sqrt(3) / 2]) * 100.0
     rng = np.random.default_rng(seed)
     stripe = column * 3 // side
     labels = np.where(stripe == 1, 2 + rng.integers(2, size=len(row)), stripe // 2)
@@ -27,7 +27,7 @@ def two_pairs(seed: int, side: int = 18, genes: int = 600) -> tuple[Data, np.nda
     for group, profile in enumerate((0, 0, 1, 2)):
         mean[group, 100 * profile : 100 * (profile + 1)] = 3.0
     counts = sp.csr_matrix(rng.poisson(mean[labels]).astype(np.float32))
-    return Data(counts, np.arange(genes).astype(str), places, 100.0), labels
+    return Data(counts, np.arange(genes).astype(str), coordinates, 100.0), labels
 
 
 def trained(inputs: TwoViews, chosen, seed: int) -> np.ndarray:
@@ -40,7 +40,7 @@ def trained(inputs: TwoViews, chosen, seed: int) -> np.ndarray:
 
 @pytest.mark.parametrize("seed", [0, 1])
 def test_only_both_graphs_separate_both_pairs(seed):
-    """StMFG 9.10: expression alone fails on the stripes, space alone on the mixed types.
+    """Expression alone fails on the stripes, space alone on the mixed types.
 
     The spatial term weighs 100 times its default: at 0.1 the stripes are often lost (see the
     method's document).

@@ -13,8 +13,8 @@ from tests.methods.test_spatial_mgcn_inputs import pixels
 from tests.methods.toys import awkward_tissue, params, tissue
 
 
-def test_normalisations():
-    """StMFG 1: D^-1 (A + I), or D^-1/2 (A + I) D^-1/2."""
+def test_both_normalisations_are_those_of_dense_arrays():
+    """D^-1 (A + I), or D^-1/2 (A + I) D^-1/2."""
     near = prepare(tissue()[0], params("stmfg")).near
     looped = near.toarray() + np.eye(144)
     degree = looped.sum(axis=1)
@@ -24,7 +24,7 @@ def test_normalisations():
 
 
 def test_radius_in_pitches_and_in_the_unit_of_the_coordinates():
-    """StMFG 1: 4.1 pitches are four rings, clear of the shell; 3 pitches given as 300 are three."""
+    """4.1 pitches are four rings, clear of the shell; 3 pitches given as 300 are three."""
     data, _ = tissue(15)
     degree = np.asarray(prepare(data, params("stmfg")).near.sum(axis=1)).ravel()
     assert degree[15 * 7 + 7] == degree.max() == 60
@@ -34,14 +34,14 @@ def test_radius_in_pitches_and_in_the_unit_of_the_coordinates():
 
 
 @needs_mirror
-def test_radius_graphs_of_published_slices():
-    """StMFG 9.8: 151507 at 560 pixels 243,063; breast at 550 pixels 68,856; loops included."""
+def test_radius_graphs_of_slices_have_the_published_edges():
+    """151507 at 560 pixels 243,063; breast at 550 pixels 68,856; loops included."""
     for folder, column, radius, edges in (
         ("dlpfc_151507", "layer_guess", 560.0, 243_063),
         ("human_breast_cancer_visium", None, 550.0, 68_856),
     ):
-        places = pixels(folder, column)
-        assert radius_graph(places, radius).nnz + len(places) == edges
+        coordinates = pixels(folder, column)
+        assert radius_graph(coordinates, radius).nnz + len(coordinates) == edges
     cortex = pixels("dlpfc_151507", "layer_guess")
     on_the_shell = radius_graph(cortex, 550.0).nnz
     assert radius_graph(cortex, 4.1 * pitch_of(cortex)).nnz > 1.05 * on_the_shell

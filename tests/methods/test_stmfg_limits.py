@@ -20,7 +20,7 @@ SMALL = {"epochs": 3, "kmeans_starts": 3}
 @pytest.mark.parametrize("exact_up_to", [5000, 6000])
 @pytest.mark.parametrize("mask", [False, True])
 def test_no_tensor_is_spots_by_spots_or_spots_by_genes(exact_up_to, mask):
-    """StMFG 6: above 5,000 spots the largest tensor is spots x 256, with all pairs too."""
+    """Above 5,000 spots the largest tensor is spots x 256, with all pairs too."""
     data, _ = tissue(72, genes=400)
     chosen = params("stmfg", exact_pairs_up_to=exact_up_to, mask_neighbours=mask)
     model = Model(prepare(data, chosen), chosen, Job(0, 3))

@@ -34,7 +34,7 @@ def dense(first, second, t: float = 0.5, graph: np.ndarray | None = None) -> tor
 @pytest.mark.parametrize("t", [0.05, 0.5, 2.0])
 @pytest.mark.parametrize("n", [1, 5, 64])
 def test_contrast_of_orthonormal_views(n, t):
-    """StMFG 9.6: u = v orthonormal give log(1 + (N - 1) exp(-1 / t))."""
+    """Equal orthonormal views give log(1 + (N - 1) exp(-1 / t))."""
     eye = torch.eye(n, dtype=torch.float64)
     expected = math.log1p((n - 1) * math.exp(-1 / t))
     assert contrast(n, t=t)(eye, 3 * eye).item() == pytest.approx(expected, abs=1e-12)
@@ -42,7 +42,7 @@ def test_contrast_of_orthonormal_views(n, t):
 
 @pytest.mark.parametrize("rows", [1, 33, 1000])
 def test_contrast_by_blocks_equals_whole(rows, monkeypatch):
-    """StMFG 9.6: blocked = dense, values and gradients, any number of rows at a time."""
+    """Values and gradients, any number of rows at a time."""
     monkeypatch.setattr(losses, "ROWS", rows)
     pair = leaves((150, 7), (150, 7))
     same_gradients(contrast(150)(*pair), dense(*pair), pair)
@@ -51,7 +51,7 @@ def test_contrast_by_blocks_equals_whole(rows, monkeypatch):
 
 
 def test_contrast_with_all_drawn_is_exact():
-    """StMFG 9.6: M = N in any order of drawing, with and without masked neighbours."""
+    """In any order of drawing, with and without masked neighbours."""
     pair, graph = leaves((90, 5), (90, 5)), random_graph(90)
     for mask in (None, graph):
         left_out = None if mask is None else sp.csr_matrix(mask)
@@ -61,7 +61,7 @@ def test_contrast_with_all_drawn_is_exact():
 
 
 def test_contrast_of_some_drawn_is_close_on_average():
-    """StMFG 9.6: over 200 draws of N / 4 within 1 %, slightly low; each step draws anew."""
+    """Over 200 draws of N / 4 within 1 %, slightly low; each step draws anew."""
     pair = [x.detach() for x in leaves((120, 6), (120, 6))]
     for mask in (None, random_graph(120, 0.2)):
         loss = contrast(120, 30, None if mask is None else sp.csr_matrix(mask))
@@ -72,15 +72,15 @@ def test_contrast_of_some_drawn_is_close_on_average():
     assert again(*pair).item() == found[0]
 
 
-def test_gradient_of_some_drawn():
-    """StMFG 6: the drawn form's written gradient is that of its value."""
+def test_gradient_of_some_drawn_is_that_of_the_value():
+    """The gradient that is written out, against finite differences."""
     pair = leaves((40, 4), (40, 4))
     graph = sp.csr_matrix(random_graph(40, 0.1))
     assert torch.autograd.gradcheck(lambda u, v: contrast(40, 11, graph)(u, v), pair)
 
 
 def test_masked_neighbours_are_no_negatives():
-    """StMFG 3: rows compare with themselves and with what is no neighbour; all masked gives 0."""
+    """Rows compare with themselves and with what is no neighbour; all masked gives 0."""
     pair, graph = leaves((60, 5), (60, 5)), random_graph(60, 0.2)
     same_gradients(contrast(60, graph=sp.csr_matrix(graph))(*pair), dense(*pair, graph=graph), pair)
     everyone = sp.csr_matrix(1 - np.eye(60))
@@ -89,7 +89,7 @@ def test_masked_neighbours_are_no_negatives():
 
 
 def test_rows_of_zeros_and_low_temperatures_stay_finite():
-    """StMFG 3: in single precision down to the least temperature the card allows."""
+    """In single precision down to the least temperature the card allows."""
     pair = [torch.randn(50, 4, requires_grad=True) for _ in range(2)]
     with torch.no_grad():
         pair[0][:5] = 0

@@ -37,8 +37,8 @@ def build(data: Data | None = None, seed: int = 0, **changes) -> Model:
     return Model(prepare(data or tissue()[0], chosen), chosen, Job(seed, 3))
 
 
-def test_shapes():
-    """StMFG 9.1: views and fused representations of both scales, z, projections."""
+def test_layers_embedding_and_projections_have_their_shapes():
+    """Views and fused representations of both scales, z, projections."""
     model = build()
     first, last = model.layers()
     assert first.views.shape == (144, 2, 128)
@@ -53,7 +53,7 @@ def test_shapes():
 @pytest.mark.parametrize("fusion", ["scorer", "token"])
 @pytest.mark.parametrize("inject", ["none", "residual", "replace"])
 def test_the_first_attention_reaches_the_second_layer_by_injection_only(fusion, inject):
-    """StMFG 9.3: late fusion ignores the first layer's attention; the other modes do not."""
+    """Late fusion ignores the first layer's attention; the other modes do not."""
     model = build(fusion=fusion, inject=inject)
     with torch.no_grad():
         plain = model.layers()
@@ -66,8 +66,8 @@ def test_the_first_attention_reaches_the_second_layer_by_injection_only(fusion, 
 
 
 @pytest.mark.parametrize("inject", ["none", "residual", "replace"])
-def test_cross_talk(inject):
-    """StMFG 9.4: a spatial stream without weights of its own still sees X through the fused one."""
+def test_streams_talk_to_each_other_by_injection_only(inject):
+    """A spatial stream without weights of its own still sees X through the fused one."""
     data, _ = tissue()
     other = dataclasses.replace(data, counts=sp.csr_matrix(data.counts[::-1]))
     chosen = params("stmfg", inject=inject)
@@ -83,7 +83,7 @@ def test_cross_talk(inject):
 
 
 def test_equal_streams_stay_equal():
-    """StMFG 9.5: with one graph and one set of weights S = F, and the contrast has u = v."""
+    """With one graph and one set of weights S = F, and the contrast has u = v."""
     chosen = params("stmfg")
     inputs = prepare(tissue()[0], chosen)
     model = Model(inputs._replace(alike=inputs.near), chosen, Job(0, 3))
@@ -100,7 +100,7 @@ def test_equal_streams_stay_equal():
 
 
 def test_streams_side_by_side_equal_streams_alone():
-    """StMFG 2: convolution, ReLU, exchange, convolution, on dense matrices."""
+    """Convolution, ReLU, exchange, convolution, on dense matrices."""
     model = build()
     net, x = model.network, model.features.matrix.forward.to_dense()
     graphs = [m.matrix.forward.to_dense() for m in (model.near, model.alike)]
@@ -122,7 +122,7 @@ def test_streams_side_by_side_equal_streams_alone():
 
 
 def test_losses_are_weighted():
-    """StMFG 3: alpha, beta and gamma; the Gram form compares the last layer's views."""
+    """By alpha, beta and gamma; the Gram form compares the last layer's views."""
     plain, heavy = build().step(0), build(alpha=2.0, beta=0.3, gamma=0.4).step(0)
     for name, factor in (("zinb", 2), ("contrast", 3), ("spatial", 4)):
         torch.testing.assert_close(heavy[name], factor * plain[name])
@@ -139,7 +139,7 @@ def test_losses_are_weighted():
      ({"mask_neighbours": True}, "average", 0.5, True)],
 )  # fmt: skip
 def test_switches_reach_the_model(changes, kind, t, masked):
-    """StMFG 1 and 3: normalisation of both graphs, temperature, masked neighbours."""
+    """Normalisation of both graphs, temperature, masked neighbours."""
     model, inputs = build(**changes), prepare(tissue()[0], params("stmfg", **changes))
     for used, graph in ((model.near, inputs.near), (model.alike, inputs.alike)):
         expected = propagation(graph, kind).toarray()
@@ -151,7 +151,7 @@ def test_switches_reach_the_model(changes, kind, t, masked):
 
 @pytest.mark.parametrize("changes", SWITCHES[:-1], ids=str)
 def test_permuting_spots_permutes_the_embedding(changes):
-    """StMFG 9.9: with both graphs permuted alike z follows the spots, losses stay."""
+    """With both graphs permuted alike z follows the spots, and losses stay."""
     chosen = params("stmfg", **changes)
     inputs = prepare(tissue()[0], chosen)
     order = np.random.default_rng(0).permutation(144)
@@ -168,7 +168,7 @@ def test_permuting_spots_permutes_the_embedding(changes):
 
 
 def test_permuting_spots_permutes_clusters():
-    """StMFG 9.9: counts and coordinates in another order; no tie depends on it."""
+    """Counts and coordinates in another order; no tie depends on it."""
     data, _ = tissue(16, signal=4.0)
     jitter = np.random.default_rng(0).normal(0, 5, data.coordinates.shape)
     data = dataclasses.replace(data, coordinates=data.coordinates + jitter)
@@ -182,7 +182,7 @@ def test_permuting_spots_permutes_clusters():
 
 @pytest.mark.parametrize("changes", SWITCHES, ids=str)
 def test_stripes_are_found(changes):
-    """StMFG 2 and 3: every switch learns; the same seed gives the same bytes."""
+    """Every switch learns; the same seed gives the same bytes."""
     data, truth = tissue()
     result = run("stmfg", data, Job(0, 3), **LEARNING, **changes)
     assert adjusted_rand_score(truth, result.clusters) > 0.9
@@ -200,7 +200,7 @@ def test_a_killed_run_ends_with_the_same_bytes(changes):
 
 
 def test_vote_only_where_asked_for():
-    """StMFG 4: no refinement by default."""
+    """No refinement by default."""
     data, _ = tissue()
     assert params("stmfg").refine == 0
     plain = run("stmfg", data, Job(0, 3), **SMALL)
@@ -209,7 +209,7 @@ def test_vote_only_where_asked_for():
     np.testing.assert_array_equal(voted.clusters, expected)
 
 
-def test_places_matter():
+def test_coordinates_matter():
     """At low signal above PCA and k-means; destroyed coordinates lower the score."""
     scores = []
     for seed in range(3):

@@ -13,8 +13,8 @@ def network(*kinds: str) -> Network:
     return Network(3000, *chosen, torch.Generator().manual_seed(0))
 
 
-def test_number_of_parameters():
-    """StMFG 9.1: 1,978,152 trainable numbers at 3,000 genes with the defaults."""
+def test_network_has_the_weights_of_its_layers():
+    """1,978,152 trainable numbers at 3,000 genes with the defaults."""
     net = network()
     assert sum(p.numel() for p in net.parameters()) == 1_978_152
     assert sum(p.numel() for p in net.attention.parameters()) == 3136
@@ -23,8 +23,8 @@ def test_number_of_parameters():
     assert network("scorer", "residual", "last").out.weight.shape == (64, 64)
 
 
-def test_trunk_is_that_of_the_layer_library():
-    """StMFG 2: linear, batch normalisation over all spots, ReLU."""
+def test_trunk_is_that_of_torch():
+    """Linear, batch normalisation over all spots, ReLU."""
     decoder = ZinbDecoder(64, 128, 20, torch.Generator().manual_seed(0))
     with torch.no_grad():
         decoder.scale.uniform_(0.5, 2)

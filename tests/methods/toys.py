@@ -65,8 +65,8 @@ def tissue(
 def modalities(name: str) -> list[str]:
     """List the modalities that a method treats in different ways, the first of its card first."""
     described = card(name)
-    places = "coordinates" in [*described["needs"], *described.get("uses", [])]
-    return described["modalities"] if places else described["modalities"][:1]
+    spatial = "coordinates" in [*described["needs"], *described.get("uses", [])]
+    return described["modalities"] if spatial else described["modalities"][:1]
 
 
 def toy(name: str, modality: str | None = None) -> tuple[Data, np.ndarray]:
@@ -97,7 +97,7 @@ def random_graph(n: int, density: float = 0.05, seed: int = 0) -> np.ndarray:
 
 AWKWARD_TISSUES = [
     "fewer spots than neighbours", "empty spots and genes", "identical spots", "spots on a line",
-    "pairs of spots at one place", "isolated spots", "two far pieces", "one spot",
+    "pairs of spots at one position", "isolated spots", "two far pieces", "one spot",
 ]  # fmt: skip
 
 
@@ -113,7 +113,7 @@ def awkward_tissue(kind: str) -> Data:
         counts[:], position = counts[:1], position * 0
     elif kind == "spots on a line":
         position = position * [1.0, 0.0]
-    elif kind == "pairs of spots at one place":
+    elif kind == "pairs of spots at one position":
         position = np.repeat(position[::2], 2, axis=0)
     elif kind == "isolated spots":
         position = position + np.outer(np.arange(len(position)) < 3, [1e5, 2e5])

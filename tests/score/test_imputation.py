@@ -22,7 +22,7 @@ NAMES = {"l1_median", "l1_mean", "rmse", "cosine"}
 
 
 def test_by_hand():
-    """scGNN 22."""
+    """Median and mean error, root mean square and cosine of three values."""
     imputed, held = np.array([1.0, 2.0, 5.0]), np.array([2.0, 2.0, 1.0])
     assert l1_median(imputed, held) == 1
     assert l1_mean(imputed, held) == pytest.approx(5 / 3)
@@ -31,7 +31,7 @@ def test_by_hand():
 
 
 def test_against_libraries():
-    """scGNN 22."""
+    """As scikit-learn and scipy compute them."""
     rng = np.random.default_rng(0)
     imputed, held = rng.gamma(2, 1, 500), rng.gamma(2, 1, 500)
     assert l1_median(imputed, held) == pytest.approx(median_absolute_error(held, imputed))
@@ -41,7 +41,7 @@ def test_against_libraries():
 
 
 def test_cosine_of_a_constant_and_of_nothing():
-    """scGNN 22: a constant predictor gets mean(y) / sqrt(mean(y^2)), whatever the constant."""
+    """A constant predictor gets mean(y) / sqrt(mean(y^2)), whatever the constant."""
     held = np.random.default_rng(1).gamma(2, 1, 300)
     for constant in (0.1, 7.0):
         expected = held.mean() / np.sqrt((held**2).mean())

@@ -13,7 +13,7 @@ from tests.methods.toys import blobs
 
 @pytest.mark.parametrize("k", [2, 4, 9])
 def test_leiden_search_meets_k_or_says_it_did_not(k):
-    """GraphST 10, with a status instead of an error."""
+    """Where no resolution gives k communities, the status says so instead of an error."""
     leiden = Leiden(fuzzy_graph(blobs(200)[0]), 1)
     found = leiden.search(k)
     reached = found.labels.max() + 1

@@ -15,7 +15,7 @@ from tests.methods.toys import blobs, rng
 
 @pytest.mark.parametrize("p", [1, 2, 3])
 def test_agglomeration_against_trying_every_pair(p):
-    """GraphST 4.1, step 3: each merge is the cheapest of all pairs."""
+    """Each merge is the cheapest of all pairs."""
     rows = rng().normal(size=(24, p)) * np.linspace(1, 3, 24)[:, None]
     groups, alive = _Groups(rows), list(range(24))
     for a, b in agglomerate(rows):
@@ -55,7 +55,7 @@ def test_half_whitening_drops_constant_columns():
 
 
 def test_mixture_against_sklearn_tied():
-    """GraphST 4.1: the likelihood and optimum of sklearn's tied mixture from many starts."""
+    """The likelihood and the optimum of scikit-learn's tied mixture from many starts."""
     points, truth = blobs(300, 4, 3, gap=4.0)
     ours = fit_mixture(points, 4, rng())
     model = GaussianMixture(4, covariance_type="tied", n_init=20, reg_covar=0, tol=1e-6)

@@ -34,7 +34,7 @@ def test_sparse_and_dense_eigenvectors_span_the_same_space(monkeypatch):
 
 @pytest.mark.parametrize("parts", [3, 40])
 def test_spectral_partition_of_a_disconnected_graph(parts):
-    """scTAG quirk 11: degenerate eigenvalues must still give a partition."""
+    """Degenerate eigenvalues still give a partition."""
     block = np.ones((12, 12)) - np.eye(12)
     graph = sp.block_diag([block] * parts, format="csr")
     labels = spectral_partition(graph, 3, rng())

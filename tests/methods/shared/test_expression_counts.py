@@ -52,7 +52,7 @@ def test_unit_deviation_as_in_scanpy(counts, scanpy):
     np.testing.assert_allclose(ours, adata.X.toarray(), rtol=1e-5)
 
 
-def test_moments(counts):
+def test_moments_are_those_of_the_dense_matrix(counts):
     mean, variance = gene_moments(counts)
     dense = counts.toarray().astype(float)
     np.testing.assert_allclose(mean, dense.mean(axis=0))

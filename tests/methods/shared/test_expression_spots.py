@@ -12,8 +12,8 @@ from methods.shared.expression.spots import filtered_expression, scaled_log_expr
 from tests.methods.toys import params, tissue
 
 
-def test_features_are_those_of_the_layer_library():
-    """Spatial-MGCN 1: genes in enough spots, seurat_v3, totals over chosen genes, no logarithm."""
+def test_filtered_expression_as_in_scanpy():
+    """Genes in enough spots, seurat_v3, totals over chosen genes, no logarithm."""
     data, _ = tissue(20, genes=200)
     found = filtered_expression(data.counts, 250, 50)  # a fifth of 400 spots: 80
     adata = AnnData(data.counts.copy())
@@ -28,7 +28,7 @@ def test_features_are_those_of_the_layer_library():
 
 
 def test_rare_genes_are_left_out():
-    """Spatial-MGCN 1: the least number of spots, up to a fifth, or half the commonest gene's."""
+    """The least number of spots, but up to a fifth of them, or half the commonest gene's."""
     counts = sp.csr_matrix(np.triu(np.ones((50, 50), dtype=np.float32)))
     assert filtered_expression(counts, 8, 100).shape == (50, 43)
     assert filtered_expression(counts, 100, 100).shape == (50, 41)
@@ -37,8 +37,8 @@ def test_rare_genes_are_left_out():
         filtered_expression(sp.csr_matrix((50, 3), dtype=np.float32), 1, 100)
 
 
-def test_genes_are_chosen_after_augmentation():
-    """Section 1.3: scaled to unit deviation, not centred, at most 10."""
+def test_scaled_log_expression_is_not_centred_and_capped():
+    """Log values over their deviation, not centred, at most 10, of the genes chosen."""
     counts = tissue(8)[0].counts
     features = scaled_log_expression(counts, 20)
     assert features.shape == (64, 20)

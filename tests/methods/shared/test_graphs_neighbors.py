@@ -40,7 +40,7 @@ def test_lattice_ties_as_by_sorting_all_distances(seed, n, k):
 
 
 def test_knn_unchanged_by_rotation_translation_and_scale():
-    """GraphST 8: the graph is invariant to moving, turning and scaling the tissue."""
+    """The graph does not change when the tissue is moved, turned or scaled."""
     points = tissue()[0].coordinates
     before = spatial_knn(points, 3)
     for angle, scale in ((0.3, 1.0), (1.1, 37.0), (2.0, 1e-3)):
@@ -66,7 +66,7 @@ def test_feature_knn_against_sorting_and_never_itself():
 
 
 def test_neighbours_equal_those_of_the_full_distance_matrix():
-    """scGNN 9: blocked search against the unblocked one."""
+    """The search in blocks finds what sorting all distances finds."""
     features = rng().normal(size=(300, 6)).astype(np.float32)
     full = cdist(features, features)
     np.fill_diagonal(full, np.inf)
@@ -89,8 +89,8 @@ def test_duplicate_and_empty_cells_are_ordered_by_index():
     assert cosine_knn(rows[:1], 3).shape == (1, 0)
 
 
-def test_expression_rows_sum_to_one_and_lists_are_exact():
-    """Spatial-MGCN 9.3 and 1: union of cosine lists of 14 others, no loops; rows average."""
+def test_expression_neighbours_are_exact_cosine_lists():
+    """The lists are those of scikit-learn; their union has no loops."""
     features = filtered_expression(tissue()[0].counts, 100, 3000)
     neighbours, rule = expression_knn(features, 14)
     assert rule == "exact"
@@ -101,8 +101,8 @@ def test_expression_rows_sum_to_one_and_lists_are_exact():
     np.testing.assert_allclose(row_normalized(with_loops(graph)).sum(axis=1), 1, rtol=1e-6)
 
 
-def test_components_above_the_exact_size(monkeypatch):
-    """Spatial-MGCN 6: the approximation says so and keeps most neighbours of planted groups."""
+def test_many_cells_find_expression_neighbours_in_components(monkeypatch):
+    """The approximation says so, and keeps most neighbours of planted groups."""
     monkeypatch.setattr(neighbors, "N_COMPONENTS", 5)
     data, labels = tissue(14, signal=6.0)
     features = filtered_expression(data.counts, 100, 3000)

@@ -15,32 +15,32 @@ def hexagonal(side: int) -> np.ndarray:
 
 
 def test_radius_reaches_four_rings():
-    """Spatial-MGCN 9.2: 60 neighbours at 4.09 pitches inside a hexagonal lattice."""
-    places = hexagonal(15) * 137.0
-    degree = np.asarray(radius_graph(places, 4.09 * 137).sum(axis=1)).ravel()
+    """Inside a hexagonal lattice a radius of 4.09 pitches reaches 60 neighbours."""
+    coordinates = hexagonal(15) * 137.0
+    degree = np.asarray(radius_graph(coordinates, 4.09 * 137).sum(axis=1)).ravel()
     assert degree[15 * 7 + 7] == degree.max() == 60
 
 
 @pytest.mark.parametrize("seed", range(3))
 def test_radius_graph_equals_all_distances(seed):
-    """Spatial-MGCN 6: the tree gives the graph of all distances, in the plane and in space."""
+    """The tree gives the graph of all distances, in the plane and in space."""
     for width in (2, 3):
-        places = np.random.default_rng(seed).uniform(0, 10, (120, width))
-        expected = cdist(places, places) <= 2.0
+        coordinates = np.random.default_rng(seed).uniform(0, 10, (120, width))
+        expected = cdist(coordinates, coordinates) <= 2.0
         np.fill_diagonal(expected, False)
-        np.testing.assert_array_equal(radius_graph(places, 2.0).toarray(), expected)
+        np.testing.assert_array_equal(radius_graph(coordinates, 2.0).toarray(), expected)
 
 
 def test_radius_graph_does_not_see_rotation_or_scale():
     """Ties at the radius itself are decided alike after rotating, moving and scaling."""
-    places, turn = hexagonal(12), np.array([[0.6, -0.8], [0.8, 0.6]])
-    plain = radius_graph(places, 2.0)
-    moved = radius_graph(71.3 * places @ turn.T + 1e4, 2 * 71.3)
+    coordinates, turn = hexagonal(12), np.array([[0.6, -0.8], [0.8, 0.6]])
+    plain = radius_graph(coordinates, 2.0)
+    moved = radius_graph(71.3 * coordinates @ turn.T + 1e4, 2 * 71.3)
     assert (plain != moved).nnz == 0
     assert plain.sum(axis=1).max() == 18
 
 
 def test_a_radius_that_joins_everything_is_refused():
-    """Bad input: thousands of spots at one place would need an array of all pairs."""
+    """Bad input: thousands of spots at one position would need an array of all pairs."""
     with pytest.raises(ValueError, match="radius"):
         radius_graph(np.zeros((3000, 2)), 4.0)

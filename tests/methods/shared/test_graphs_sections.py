@@ -10,7 +10,7 @@ from tests.methods.toys import tissue
 
 
 def test_majority_vote_counts_others_only_and_breaks_ties_by_distance():
-    """GraphST 11: one simultaneous pass over the nearest other spots."""
+    """One simultaneous pass over the nearest other spots."""
     line = np.column_stack([np.arange(6.0), np.zeros(6)])
     clusters = np.array([0, 0, 1, 0, 0, 1])
     assert majority_vote(clusters, line, 2).tolist() == [0, 0, 0, 1, 0, 0]
@@ -20,7 +20,7 @@ def test_majority_vote_counts_others_only_and_breaks_ties_by_distance():
 
 
 def test_vote_keeps_constants_and_removes_a_flip():
-    """ScRCL 9.9: on a line of spots."""
+    """On a line of spots."""
     line = np.column_stack([np.arange(30.0), np.zeros(30)])
     constant = np.ones(30, dtype=int)
     np.testing.assert_array_equal(majority_vote(constant, line, 6), constant)
@@ -31,7 +31,7 @@ def test_vote_keeps_constants_and_removes_a_flip():
 
 @pytest.mark.parametrize("k", [3, 6])
 def test_moving_turning_and_scaling_the_tissue_changes_no_graph(k):
-    """GraphCVAE 10: translation, lattice rotations and scaling under the explicit tie rule."""
+    """Translation, rotation of the lattice and scaling, ties decided by index."""
     data, _ = tissue(9)
     graph = section_knn(data.coordinates, k, data.pitch)
     turn = np.deg2rad(60)
@@ -41,7 +41,7 @@ def test_moving_turning_and_scaling_the_tissue_changes_no_graph(k):
 
 
 def test_sections_vote_and_join_within_themselves():
-    """Several sections: no edge and no vote between them, though their places overlap."""
+    """Several sections: no edge and no vote between them, though their coordinates overlap."""
     data, _ = tissue(6)
     both = np.concatenate([data.coordinates, data.coordinates + 1.0])
     batch = np.repeat([0, 1], 36)

@@ -19,7 +19,7 @@ from methods.shared.graphs.weights import (
 from tests.methods.toys import rng, tissue
 
 
-def test_symmetrise_and_normalise():
+def test_a_path_is_symmetrized_and_normalized_by_hand():
     graph = symmetrized(adjacency(np.array([[1], [2], [1]])))
     assert (graph != graph.T).nnz == 0
     root = 1 / np.sqrt(2)
@@ -29,8 +29,8 @@ def test_symmetrise_and_normalise():
 
 
 @pytest.mark.parametrize("copies", [1, 20])
-def test_sctag_graph_rows_sum_to_k_with_unit_diagonal(copies):
-    """scTAG 4: row sums 15, unit diagonal, averaging leaves ones unchanged; duplicates too."""
+def test_rows_with_the_cell_itself_sum_to_k_with_unit_diagonal(copies):
+    """Rows sum to 15 with a unit diagonal, and averaging leaves ones unchanged; duplicates too."""
     points = np.repeat(np.random.default_rng(0).normal(size=(40, 3)), copies, axis=0)
     graph = adjacency(feature_knn(points, 14)[0], itself=True)
     assert set(np.asarray(graph.sum(axis=1)).ravel()) == {15.0}
@@ -39,8 +39,8 @@ def test_sctag_graph_rows_sum_to_k_with_unit_diagonal(copies):
 
 
 @pytest.mark.parametrize("loops", [1, 2])
-def test_rows_of_the_propagation_sum_to_one(loops):
-    """Spatial-MGCN 9.3: rows average; with S_ii = 1 the diagonal is 2 / (row total + 1)."""
+def test_rows_with_loops_average(loops):
+    """Rows average; with S_ii = 1 the diagonal is 2 / (row total + 1)."""
     data, _ = tissue()
     graph = radius_graph(data.coordinates, 409.0)
     found = row_normalized(with_loops(graph, loops))
@@ -50,8 +50,8 @@ def test_rows_of_the_propagation_sum_to_one(loops):
     assert ((found > 0) != (found > 0).T).nnz == 0
 
 
-def test_propagation_of_isolated_cells():
-    """scGNN 12: their row is the unit vector."""
+def test_isolated_cells_keep_themselves():
+    """With A + I their row is the unit vector."""
     lonely = np.zeros((4, 4), dtype=np.float32)
     lonely[0, 1] = lonely[1, 0] = 1
     rows = normalized_adjacency(with_loops(sp.csr_matrix(lonely))).toarray()

@@ -134,10 +134,10 @@ def test_a_blank_image_says_nothing():
 
 def test_duplicate_and_single_positions():
     data, _ = tissue(6)
-    places = np.repeat(data.coordinates[:3], 12, axis=0)
-    found = histology_features(picture(data), places, 0.2, 100.0).features
+    coordinates = np.repeat(data.coordinates[:3], 12, axis=0)
+    found = histology_features(picture(data), coordinates, 0.2, 100.0).features
     np.testing.assert_array_equal(found[0], found[5])
-    one = histology_features(picture(data), places[:1], 0.2, 100.0)
+    one = histology_features(picture(data), coordinates[:1], 0.2, 100.0)
     assert image_feature_components(one.features, 50).shape == (1, 1)
 
 

@@ -18,7 +18,7 @@ from tests.methods.toys import leaves, same_gradients
 @given(st.integers(0, 10**6), st.floats(0.0, 1.0))
 @settings(max_examples=25, deadline=None)
 def test_gram_mse_is_the_mean_square_error(seed, density):
-    """GraphST 3: value and gradients; 6: the closed form of the decoder's gradient."""
+    """Value and gradients; and the decoder's gradient -2 / (N G) Y^T (X - Y W), by hand."""
     y, w = leaves((8, 3), (3, 12), seed=seed)
     x = sp.random(8, 12, density, format="csr", random_state=seed)
     dense = torch.tensor(x.toarray())
@@ -42,7 +42,7 @@ def drawn(*shape: int, seed: int = 0) -> torch.Tensor:
 
 
 def test_gram_distance_equals_all_pairs():
-    """Spatial-MGCN 9.4: the d x d form is the N x N form, values and gradients; never negative."""
+    """The d x d form is the N x N form, values and gradients; never negative."""
     for seed in range(5):
         pair = [x.requires_grad_() for x in drawn(2, 60, 7, seed=seed).unbind()]
         found, expected = gram_distance(*pair), dense_gram_distance(*pair)
@@ -56,7 +56,7 @@ def test_gram_distance_equals_all_pairs():
 
 
 def test_gram_distance_of_a_rotated_view_is_zero():
-    """Spatial-MGCN 9.4: C_f = C_s Q with Q orthogonal."""
+    """Views that differ by an orthogonal matrix, V = U Q, have the same similarities."""
     x = drawn(50, 6)
     q = torch.linalg.qr(drawn(6, 6, seed=1))[0]
     assert gram_distance(x, x @ q).item() == pytest.approx(0, abs=1e-14)

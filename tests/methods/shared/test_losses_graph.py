@@ -21,7 +21,7 @@ def drawn(*shape: int, seed: int = 0) -> torch.Tensor:
 
 
 def literal(z: torch.Tensor, s: torch.Tensor) -> torch.Tensor:
-    """The definition on N x N arrays; c_ii = 0."""
+    """Evaluate the definition on N x N arrays, with c_ii = 0."""
     c = cosine_similarity(z[:, None], z[None], dim=2)
     c = c * (1 - torch.eye(len(z), dtype=z.dtype))
     inside = s * torch.sigmoid(c).log() + (1 - s) * (1 - torch.sigmoid(c)).log()
@@ -30,7 +30,7 @@ def literal(z: torch.Tensor, s: torch.Tensor) -> torch.Tensor:
 
 @pytest.mark.parametrize("diagonal", [0.0, 1.0])
 def test_spatial_loss_equals_its_definition(diagonal):
-    """Spatial-MGCN 9.5: N = 200, random S, with and without ones on its diagonal."""
+    """On 200 spots and a random graph, with and without ones on its diagonal."""
     z, s = drawn(200, 9).requires_grad_(), random_graph(200)
     loss = CosineGraphLoss(sp.csr_matrix(s), 200)
     assert loss.exact
@@ -43,7 +43,7 @@ def test_spatial_loss_equals_its_definition(diagonal):
 
 @pytest.mark.parametrize("rows", [1, 33, 1000])
 def test_spatial_loss_by_blocks_equals_whole(rows, monkeypatch):
-    """Spatial-MGCN 9.5: any number of rows at a time."""
+    """Any number of rows at a time."""
     whole = graph_losses.softplus_pairs
     monkeypatch.setattr(graph_losses, "softplus_pairs", lambda a, b: whole(a, b, block=rows))
     z, s = drawn(200, 9), random_graph(200)
@@ -53,7 +53,7 @@ def test_spatial_loss_by_blocks_equals_whole(rows, monkeypatch):
 
 @pytest.mark.parametrize("shift", [0.0, 1.0, 5.0])
 def test_spatial_loss_in_closed_form_is_close(shift):
-    """Spatial-MGCN 9.5: value within 3e-4, direction of the gradient within a percent."""
+    """Value within 3e-4, direction of the gradient within a percent."""
     z, s = (drawn(200, 9) + shift).requires_grad_(), random_graph(200)
     exact, closed = (CosineGraphLoss(sp.csr_matrix(s), n) for n in (200, 100))
     assert not closed.exact
@@ -63,8 +63,8 @@ def test_spatial_loss_in_closed_form_is_close(shift):
     assert cosine_similarity(one, other, dim=0) > 0.99
 
 
-def test_spatial_loss_of_orthogonal_spots():
-    """Spatial-MGCN 9.6: log(2) / 2 without edges; the length of a row does not matter."""
+def test_spatial_loss_of_orthogonal_spots_and_of_scaled_rows():
+    """It is log(2) / 2 without edges; the length of a row does not matter."""
     empty = sp.csr_matrix((8, 8))
     found = CosineGraphLoss(empty, 8)(torch.eye(8, dtype=torch.float64)).item()
     assert found == pytest.approx(math.log(2) / 2, rel=1e-12)
@@ -76,7 +76,7 @@ def test_spatial_loss_of_orthogonal_spots():
 
 
 def test_rows_of_zeros_have_no_direction():
-    """Spatial-MGCN 3: their cosines count as 0, exactly as in the definition."""
+    """Their cosines count as 0, exactly as in the definition."""
     z, s = drawn(30, 4), random_graph(30, density=0.3)
     z[:5] = 0
     expected = literal(z, torch.tensor(s)).item()
@@ -85,7 +85,7 @@ def test_rows_of_zeros_have_no_direction():
 
 
 def test_spatial_loss_identity_and_closed_form():
-    """StMFG 9.7: split into edges and all pairs it is the definition; closed form within 6e-4."""
+    """Split into edges and all pairs it is the definition; in closed form within 6e-4."""
     (z,), s = leaves((200, 9)), random_graph(200)
     exact, closed = (CosineGraphLoss(sp.csr_matrix(s), n) for n in (200, 0))
     expected = literal(z, torch.tensor(s))
@@ -96,7 +96,7 @@ def test_spatial_loss_identity_and_closed_form():
 
 
 @pytest.mark.parametrize("block", [7, 256])
-def test_softplus_over_all_pairs(block):
+def test_softplus_over_all_pairs_equals_the_dense_sum_and_its_gradients(block):
     rows, columns = (torch.randn(n, 5, dtype=torch.float64, generator=torch_stream(n, "x")) * 3
                      for n in (40, 30))  # fmt: skip
     rows.requires_grad_(), columns.requires_grad_()

@@ -13,7 +13,7 @@ from tests.methods.toys import leaves
 
 
 def test_assignments_by_distances_and_under_rigid_motion():
-    """scTAG 6: rows sum to 1, distances as in scikit-learn, motion changes nothing."""
+    """Rows sum to 1, distances are those of scikit-learn, and motion changes nothing."""
     z, c = (x.detach() for x in leaves((20, 3), (4, 3)))
     q = student_assignments(z, c)
     kernel = 1 / (1 + pairwise_distances(z, c) ** 2)
@@ -23,7 +23,7 @@ def test_assignments_by_distances_and_under_rigid_motion():
 
 
 def test_target_keeps_one_hot_and_sharpens():
-    """scTAG 6: one-hot is a fixed point; with equal masses entropy does not grow."""
+    """One-hot rows are a fixed point; with equal masses entropy does not grow."""
     hot = torch.eye(3, dtype=torch.float64).repeat(4, 1)
     torch.testing.assert_close(sharpened_target(hot), hot)
     q = torch.tensor([[0.7, 0.2, 0.1], [0.1, 0.7, 0.2], [0.2, 0.1, 0.7]], dtype=torch.float64)
@@ -35,8 +35,8 @@ def test_target_keeps_one_hot_and_sharpens():
     assert mean_kl(hot, hot).item() == 0
 
 
-def test_soft_assignments_and_their_target():
-    """MultiST 6: rows of q sum to 1, p is sharper on average and equals a uniform q."""
+def test_target_is_sharper_than_assignments_and_keeps_uniform_ones():
+    """Rows of q sum to 1; p is sharper on average, and equals a uniform q."""
     z, centres = torch.randn(200, 32), torch.randn(10, 32)
     q = student_assignments(z, centres)
     torch.testing.assert_close(q.sum(dim=1), torch.ones(200))

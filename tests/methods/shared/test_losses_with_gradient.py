@@ -8,7 +8,7 @@ from methods.shared.losses.with_gradient import accumulated_loss
 
 
 def test_accumulated_gradients_are_those_of_the_sum():
-    """STAGATE 6: through a root, and with a parameter that no part uses."""
+    """Through a root, and with a parameter that no part uses."""
     a, b = torch.randn(4, requires_grad=True), torch.randn(2, requires_grad=True)
     parts = [lambda i=i: (a * i).square().sum() for i in range(1, 4)]
     accumulated_loss(parts, [a, b]).sqrt().backward()

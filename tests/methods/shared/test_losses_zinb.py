@@ -25,7 +25,7 @@ from tests.methods.toys import tissue
 
 
 def by_autograd(a, c, b, y, size):
-    """The formula of the specification, entry by entry."""
+    """Evaluate the negative log-likelihood entry by entry."""
     pi, theta = torch.sigmoid(a), softplus(c).clamp(1e-4, 1e4)
     mu = b.exp().clamp(1e-5, 1e6) * size
     nb = torch.lgamma(theta + EPS) + torch.lgamma(y + 1) - torch.lgamma(y + theta + EPS)
@@ -51,8 +51,8 @@ def evaluate(counts, logits, size, dtype=torch.float64):
     return float(value) + target.blocks[0].log_factorial, slopes
 
 
-def test_value_against_scipy():
-    """scTAG 1: within 1e-7 of the mixture with scipy's negative binomial."""
+def test_value_is_that_of_scipys_mixture():
+    """Within 1e-7 of the mixture with scipy's negative binomial."""
     counts, (a, c, b), size = problem(0)
     pi, theta = torch.sigmoid(a).numpy(), softplus(c).numpy()
     mu, y = b.exp().numpy() * size[:, None], counts.toarray()
@@ -63,8 +63,8 @@ def test_value_against_scipy():
 
 @given(st.integers(0, 10**6), st.sampled_from([0.5, 2.0, 6.0]))
 @settings(max_examples=40, deadline=None)
-def test_value_and_gradient_against_autograd(seed, spread):
-    """scTAG 1: the gradients that are written out, against autograd of the formula."""
+def test_value_and_gradient_are_those_of_autograd(seed, spread):
+    """The gradients that are written out, against autograd of the formula."""
     counts, logits, size = problem(seed, spread=spread)
     free = [x.clone().requires_grad_() for x in logits]
     y = torch.tensor(counts.toarray())
@@ -78,7 +78,7 @@ def test_value_and_gradient_against_autograd(seed, spread):
 
 @pytest.mark.parametrize("spread", [1.0, 12.0])
 def test_single_precision_stays_close_and_finite(spread):
-    """scTAG 1: as it trains."""
+    """As it trains."""
     counts, logits, size = problem(3, 40, 30, spread)
     exact, slopes = evaluate(counts, logits, size)
     single = [x.float() for x in logits]
@@ -90,8 +90,8 @@ def test_single_precision_stays_close_and_finite(spread):
         torch.testing.assert_close(ours.double(), theirs, rtol=1e-2, atol=1e-4 * scale)
 
 
-def test_gradient_against_finite_differences():
-    """scTAG 1: in all three logits."""
+def test_gradient_is_that_of_finite_differences():
+    """In all three logits."""
     counts, logits, size = problem(1, 3, 4)
     _, slopes = evaluate(counts, logits, size)
     for which, slope in enumerate(slopes):
@@ -104,7 +104,7 @@ def test_gradient_against_finite_differences():
 
 
 def test_limits_are_negative_binomial_and_poisson():
-    """scTAG 1: pi to 0 gives NB, theta to its largest value Poisson."""
+    """With pi to 0 it is negative binomial, with theta at its largest value Poisson."""
     y = np.arange(6.0)[None]
     b, size = torch.full((1, 6), 0.7, dtype=torch.float64), np.ones(1)
     none = torch.full((1, 6), -60.0, dtype=torch.float64)
@@ -116,8 +116,8 @@ def test_limits_are_negative_binomial_and_poisson():
     assert value == pytest.approx(-poisson.logpmf(y, mu).sum(), rel=1e-3)
 
 
-def test_non_integer_targets_as_released():
-    """scTAG 1 as released, z-scores as targets: positive ones enter the formula as they are."""
+def test_targets_need_not_be_integers():
+    """Z-scores as targets, as released: positive ones enter the formula as they are."""
     y = np.array([[0.5, 0.0, 2.25]])
     logits = [torch.zeros(1, 3, dtype=torch.float64) for _ in range(3)]
     value, _ = evaluate(sp.csr_matrix(y), logits, np.ones(1))
@@ -130,7 +130,7 @@ def test_non_integer_targets_as_released():
 
 @pytest.mark.parametrize("rows", [1, 4, 100])
 def test_heads_blocked_equal_dense(rows):
-    """scTAG 1: blocks of cells with accumulated gradients change neither value nor gradient."""
+    """Blocks of cells with accumulated gradients change neither value nor gradient."""
     counts, _, size = problem(5, 11, 6)
     rng = np.random.default_rng(0)
     leaves = [rng.normal(size=s) * 0.5 for s in ((11, 5), (3, 6, 5), (3, 6))]
@@ -159,7 +159,7 @@ def entries(y, logits, rows: int = 256) -> torch.Tensor:
 
 
 def test_zinb_without_zero_inflation_is_negative_binomial():
-    """Spatial-MGCN 9.7: integer y and pi -> 0 give the log pmf with p = theta / (theta + mu)."""
+    """Integer y and pi -> 0 give the log pmf with p = theta / (theta + mu)."""
     rng = np.random.default_rng(0)
     y = rng.poisson(3.0, (12, 7)).astype(float)
     theta, mu = (softplus(torch.tensor(rng.normal(1, 1, y.shape))) for _ in range(2))
@@ -170,7 +170,7 @@ def test_zinb_without_zero_inflation_is_negative_binomial():
 
 
 def test_zinb_of_a_zero_is_the_mass_of_the_mixture():
-    """Spatial-MGCN 9.7: y = 0 gives -log(pi + (1 - pi) NB(0))."""
+    """A count of 0 gives -log(pi + (1 - pi) NB(0))."""
     rng = np.random.default_rng(1)
     logits = [torch.tensor(rng.normal(0, 1, (9, 5))) for _ in range(3)]
     pi, theta, mu = torch.sigmoid(logits[0]), softplus(logits[1]), logits[2].exp()
@@ -184,7 +184,7 @@ def test_zinb_of_a_zero_is_the_mass_of_the_mixture():
 @pytest.mark.parametrize("mu", [-800.0, 800.0])
 @pytest.mark.parametrize("pi", [-800.0, 0.0, 800.0])
 def test_zinb_is_finite_at_the_clipping_bounds(y, theta, mu, pi):
-    """Spatial-MGCN 9.7: theta at 1e-4 and 1e4, mu at 1e-5 and 1e6, pi at 0 and 1."""
+    """Theta at 1e-4 and 1e4, mu at 1e-5 and 1e6, pi at 0 and 1."""
     logits = [
         torch.full((2, 2), x, dtype=torch.float64, requires_grad=True) for x in (pi, theta, mu)
     ]
@@ -198,8 +198,8 @@ def test_zinb_is_finite_at_the_clipping_bounds(y, theta, mu, pi):
 
 
 @pytest.mark.parametrize("rows", [1, 37, 1000])
-def test_blocked_heads_equal_whole_ones(rows):
-    """Spatial-MGCN 9.9: loss and gradients of heads and ZINB by blocks, on values no integers."""
+def test_heads_blocked_equal_dense_on_scaled_expression(rows):
+    """Loss and gradients of heads and ZINB by blocks, on values that are no integers."""
     features = filtered_expression(tissue()[0].counts, 100, 3000).astype(np.float64)
     generator = torch.Generator().manual_seed(0)
     hidden = torch.rand(144, 128, generator=generator, dtype=torch.float64)

@@ -25,7 +25,7 @@ def test_masks_drop_at_their_rate_and_keep_the_mean():
 
 @pytest.mark.parametrize("dropped", [False, True])
 def test_activation_in_place_equals_its_three_steps(dropped):
-    """ScRCL 2: bias, leaky or plain ReLU, dropout; over more rows than one block has."""
+    """Bias, leaky or plain ReLU, dropout; over more rows than one block has."""
     generator = torch.Generator().manual_seed(0)
     x, bias = torch.randn(2, 150, 7, dtype=torch.float64, generator=generator)
     x, bias = x.requires_grad_(), bias[0].clone().requires_grad_()
