@@ -2,9 +2,49 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
 
-from methods.shared.losses.with_gradient import accumulated_loss
+from methods.shared.losses.with_gradient import accumulated_loss, with_gradient
+from tests.methods.toys import leaves, same_gradients
+
+
+@pytest.mark.parametrize("scale", [1.0, -2.5])
+def test_value_and_gradients_are_those_of_autograd_at_any_scale(scale):
+    """Sum x^3 + sum sin y with 3 x^2 and cos y, alone and as a part of a larger sum."""
+    x, y = leaves((4, 3), (5,))
+    with torch.no_grad():
+        value, gradients = x.pow(3).sum() + y.sin().sum(), [3 * x.square(), y.cos()]
+    found = scale * with_gradient(value, [x, y], gradients) + x.sum()
+    same_gradients(found, scale * (x.pow(3).sum() + y.sin().sum()) + x.sum(), [x, y])
+
+
+def test_gradients_pass_through_what_is_done_to_the_value():
+    """The derivative of a root depends on the value itself."""
+    (x,) = leaves((6,))
+    made = with_gradient(x.detach().square().sum(), [x], [2 * x.detach()])
+    same_gradients(made.sqrt(), x.square().sum().sqrt(), [x])
+
+
+def test_a_value_in_double_precision_has_gradients_in_single():
+    """Losses add up in float64 where networks are float32."""
+    x = torch.arange(1.0, 5.0).requires_grad_()
+    value = x.detach().double().square().sum()
+    loss = with_gradient(value, [x], [2 * x.detach()])
+    assert loss.dtype == torch.float64
+    (3 * loss).backward()
+    assert x.grad.dtype == torch.float32
+    torch.testing.assert_close(x.grad, 6 * x.detach())
+
+
+def test_what_is_given_stays_as_it_is():
+    """Changing the loss in place, or going backward, changes neither value nor gradient."""
+    x = torch.ones(3, requires_grad=True)
+    value, gradient = torch.tensor(3.0), torch.full((3,), 2.0)
+    with_gradient(value, [x], [gradient]).mul_(5).backward()
+    assert value == 3
+    assert gradient.tolist() == [2, 2, 2]
+    assert x.grad.tolist() == [10, 10, 10]
 
 
 def test_accumulated_gradients_are_those_of_the_sum():

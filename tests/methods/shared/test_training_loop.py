@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from methods.contract import Job
-from methods.shared.training.loop import Training, fused_adam
+from methods.contract import Job, Params
+from methods.shared.training.loop import Training, adam_with_decay, fused_adam
 from methods.shared.training.seeding import random_stream
 
 
@@ -49,3 +49,13 @@ def test_progress_is_reported():
     seen = []
     train(Job(0, progress=lambda done, total, loss: seen.append((done, total))))
     assert seen == [(i, 10) for i in range(1, 11)]
+
+
+def test_adam_takes_rate_and_decay_off_the_card():
+    """The decay is added to the gradient: a weight without one moves by the rate towards zero."""
+    network = torch.nn.Linear(1, 1, bias=False)
+    torch.nn.init.ones_(network.weight)
+    optimiser = adam_with_decay(network, Params(learning_rate=0.25, weight_decay=0.5))
+    (0 * network.weight).sum().backward()
+    optimiser.step()
+    assert network.weight.item() == pytest.approx(0.75)
