@@ -11,6 +11,7 @@ from sklearn.decomposition import PCA
 
 from methods.contract import Data
 from methods.graphcvae.augment import augmented, best_neighbours, profiles, similarity
+from methods.graphcvae.inputs import edge_weights
 from methods.shared.expression.counts import scale_to_total
 from methods.shared.graphs.sections import section_knn
 from methods.shared.training.seeding import random_stream
@@ -94,10 +95,6 @@ def test_an_image_tells_domains_apart_that_expression_mixes():
     """Neighbours across the border of two textures are left out of the average."""
     data, _ = tissue(10)
     seen = dataclasses.replace(data, image=picture(data), scale=0.2)
-    from methods.graphcvae.augment import best_neighbours
-    from methods.graphcvae.inputs import edge_weights
-    from methods.shared.graphs.sections import section_knn
-
     near = section_knn(data.coordinates, 30, data.pitch)
     right = data.coordinates[:, 0] > (data.coordinates[:, 0].max() * 0.2 + 20) / 2 / 0.2
     crossing = []

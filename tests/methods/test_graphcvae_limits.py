@@ -11,6 +11,7 @@ from sklearn.metrics import adjusted_rand_score
 
 from methods.contract import Data, Job
 from methods.shared.image.features import histology_features
+from tests.methods.interrupted import go_on_from_everywhere
 from tests.methods.toys import SHORT, picture, run, tissue
 
 VARIANTS = ["described", "released"]
@@ -132,30 +133,8 @@ def test_a_section_smaller_than_a_neighbourhood():
     assert np.isfinite(run("graphcvae", single, Job(0, 2), **SHORT).embedding).all()
 
 
-class Kept:
-    """A checkpoint in memory."""
-
-    def __init__(self, at: int) -> None:
-        self.at, self.state, self.saved = at, None, 0
-
-    def load(self):
-        return self.state
-
-    def save(self, state) -> None:
-        import pickle
-
-        self.saved += 1
-        if self.saved == self.at:
-            self.state = pickle.loads(pickle.dumps(state()))
-
-
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_a_killed_run_goes_on_where_it_was(variant):
     """Weights, running statistics and all three random streams stand in the checkpoint."""
-    data, _ = tissue(7)
-    whole = run("graphcvae", data, Job(0, 3, snapshots=2), variant, epochs=6)
-    kept = Kept(4)
-    run("graphcvae", data, Job(0, 3, snapshots=2, checkpoint=kept), variant, epochs=6)
-    resumed = run("graphcvae", data, Job(0, 3, snapshots=2, checkpoint=kept), variant, epochs=6)
-    assert resumed.embedding.tobytes() == whole.embedding.tobytes()
-    assert resumed.clusters.tobytes() == whole.clusters.tobytes()
+    short = {"epochs": 4, "kmeans_starts": 1}
+    assert go_on_from_everywhere("graphcvae", variant, tissue(7)[0], **short) == 4

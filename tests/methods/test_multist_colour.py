@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import dataclasses
-
 import numpy as np
 import pytest
 from skimage.color import hsv2rgb
 
-from methods.contract import Data
 from methods.multist.colour import (
     Boxes,
     Colours,
@@ -21,13 +18,7 @@ from methods.multist.colour import (
     mapping,
     tissue,
 )
-from tests.methods import toys
-from tests.methods.toys import picture
-
-
-def seen(side: int) -> Data:
-    data, _ = toys.tissue(side)
-    return dataclasses.replace(data, image=picture(data), scale=0.2)
+from tests.methods.toys import tissue_with_image
 
 
 def test_colours_reach_their_targets():
@@ -76,7 +67,7 @@ def test_hue_and_saturation_of_known_colours():
 
 def test_best_patches_are_stained_and_structured():
     """Background is never among the patches that set the target."""
-    data = seen(10)
+    data = tissue_with_image(10)
     image = data.image.copy()
     middle = image.shape[1] // 2
     image[:, :middle] = 250
@@ -111,7 +102,7 @@ def test_blue_and_pink_are_stains():
 
 def test_tissue_gets_the_colours_of_the_best_patches():
     """Mean and deviation of the tissue become those of the chosen patches."""
-    data = seen(10)
+    data = tissue_with_image(10)
     image = data.image.copy()
     image[: len(image) // 2] = image[: len(image) // 2] // 4 + 130  # pale tissue at the top
     found = even_colours(image, data.coordinates, 0.2, 100.0, np.random.default_rng(0))
@@ -128,7 +119,7 @@ def test_tissue_gets_the_colours_of_the_best_patches():
 
 def test_an_image_is_mapped_in_its_shape_or_left_as_it_is():
     """The shape never changes; with nothing to go by the image stays as it is."""
-    data = seen(10)
+    data = tissue_with_image(10)
     found = even_colours(data.image, data.coordinates, 0.2, 100.0, np.random.default_rng(0))
     assert found.shape == data.image.shape
     assert found.dtype == np.uint8

@@ -14,9 +14,8 @@ from methods.shared.expression.pca import principal_components
 from methods.shared.graphs.weights import normalized_adjacency
 from methods.shared.image.features import histology_features
 from methods.shared.image.spots import image_feature_components
-from tests.methods import toys
-from tests.methods.test_multist_second_stage import SHORT, seen
-from tests.methods.toys import tissue
+from tests.methods.test_multist_second_stage import SHORT
+from tests.methods.toys import run, tissue, tissue_with_image
 
 
 def test_twelve_neighbours_are_two_shells():
@@ -58,7 +57,7 @@ def test_genes_of_few_spots_or_counts_are_dropped():
 
 def test_features_of_the_user_take_the_place_of_the_image():
     """Those of the image itself give its tokens; spots without features count as average."""
-    data = seen(10)
+    data = tissue_with_image(10)
     found = histology_features(data.image, data.coordinates, data.scale, data.pitch).features
     found[3] = np.nan
     given = dataclasses.replace(data, image=None, scale=None, image_features=found)
@@ -66,13 +65,13 @@ def test_features_of_the_user_take_the_place_of_the_image():
     assert notes == {"image": "features given", "spots_outside_image": 1}
     np.testing.assert_array_equal(tokens, image_feature_components(found, 50))
     assert not tokens[3].any()
-    result = toys.run("multist", given, Job(0, 3), **SHORT)
+    result = run("multist", given, Job(0, 3), **SHORT)
     assert result.notes["image"] == "features given"
 
 
 def test_image_tokens_follow_the_spots():
     """Tokens of shuffled spots are the shuffled tokens."""
-    data = seen(10)
+    data = tissue_with_image(10)
     order = np.random.default_rng(0).permutation(100)
     mixed = dataclasses.replace(data, coordinates=data.coordinates[order])
     first, second = (image_tokens(d, True, np.random.default_rng(0))[0] for d in (data, mixed))

@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 
 from methods.multist.neighborhoods import neighborhoods
-from tests.methods import toys
+from tests.methods.toys import tissue
 
 
 def test_weights_fall_with_distance_and_sum_to_one():
     """0.7 for the spot, 0.3 shared by exp(-d^2 / 2 s^2), s being twice the median."""
-    data, _ = toys.tissue(9)
+    data, _ = tissue(9)
     found = neighborhoods(data.coordinates, 7, data.pitch, None)
     assert found.near.shape == (81, 8)
     np.testing.assert_array_equal(found.near[:, 0], np.arange(81))

@@ -8,8 +8,8 @@ import torch
 from torch.nn.functional import binary_cross_entropy_with_logits
 
 from methods.scgnn import losses
-from methods.scgnn.graph_autoencoder import with_loops
 from methods.scgnn.losses import InnerProductDecoder
+from methods.shared.graphs.weights import with_loops
 from methods.shared.training.seeding import torch_stream
 from tests.methods.test_scgnn_cell_graph import graph
 

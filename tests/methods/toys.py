@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import importlib
 from pathlib import Path
 
@@ -134,6 +135,12 @@ def picture(data, scale: float = 0.2, seed: int = 0) -> np.ndarray:
     grains[:, : size[0] // 2] = False
     drawn[grains] = (90, 50, 140)
     return np.clip(drawn, 0, 255).astype(np.uint8)
+
+
+def tissue_with_image(side: int = 8) -> Data:
+    """Return the tissue of that side under its picture."""
+    data, _ = tissue(side)
+    return dataclasses.replace(data, image=picture(data), scale=0.2)
 
 
 def rng() -> np.random.Generator:

@@ -14,14 +14,10 @@ from methods.shared.expression.counts import (
 )
 
 
-def to_anndata(scanpy, matrix):
-    return scanpy.AnnData(matrix.copy())
-
-
 def test_totals_as_in_scanpy_and_empty_cells_stay_empty(counts, scanpy):
     filled = counts[np.flatnonzero(counts.getnnz(axis=1))]
     for target in (1e4, None):
-        adata = to_anndata(scanpy, filled)
+        adata = scanpy.AnnData(filled.copy())
         scanpy.pp.normalize_total(adata, target_sum=target)
         np.testing.assert_allclose(
             scale_to_total(filled, target)[0].toarray(), adata.X.toarray(), rtol=1e-5
@@ -46,7 +42,7 @@ def test_zscore_is_sparse_plus_offset_exactly(counts, clip):
 
 
 def test_unit_deviation_as_in_scanpy(counts, scanpy):
-    adata = to_anndata(scanpy, log1p(counts))
+    adata = scanpy.AnnData(log1p(counts))
     scanpy.pp.scale(adata, zero_center=False, max_value=3.0)
     ours = unit_variance(log1p(counts), 3.0).toarray()
     np.testing.assert_allclose(ours, adata.X.toarray(), rtol=1e-5)

@@ -9,14 +9,10 @@ from methods.shared.expression import hvg
 from methods.shared.expression.counts import log1p, scale_to_total
 
 
-def to_anndata(scanpy, matrix):
-    return scanpy.AnnData(matrix.copy())
-
-
 @pytest.mark.parametrize("n_genes", [20, 100, 299, 300, 1000])
 def test_seurat_genes_as_in_scanpy(counts, scanpy, n_genes):
     scaled, _ = scale_to_total(counts, 1e4)
-    adata = to_anndata(scanpy, log1p(scaled))
+    adata = scanpy.AnnData(log1p(scaled))
     adata.uns["log1p"] = {"base": None}
     scanpy.pp.highly_variable_genes(adata, n_top_genes=n_genes)
     chosen = hvg.seurat_genes(scaled, n_genes)
@@ -28,7 +24,7 @@ def test_seurat_genes_as_in_scanpy(counts, scanpy, n_genes):
 
 @pytest.mark.parametrize("n_genes", [20, 150, 298])
 def test_seurat_v3_genes_as_in_scanpy(counts, scanpy, n_genes):
-    adata = to_anndata(scanpy, counts)
+    adata = scanpy.AnnData(counts.copy())
     scanpy.pp.highly_variable_genes(adata, n_top_genes=n_genes, flavor="seurat_v3")
     score = adata.var["variances_norm"].to_numpy()
     chosen = hvg.seurat_v3_genes(counts, n_genes)
