@@ -12,6 +12,13 @@ from methods.shared.expression.hvg import seurat_genes
 BLOCK_BYTES = 32 * 2**20
 
 
+def with_positive_loadings(vectors: np.ndarray) -> np.ndarray:
+    """Return eigenvectors, the columns, with the sign that makes their largest entry positive."""
+    from sklearn.utils.extmath import svd_flip
+
+    return np.asarray(svd_flip(None, vectors.T.copy(), u_based_decision=False)[1]).T
+
+
 def principal_components(matrix: sp.csr_matrix, n_components: int) -> np.ndarray:
     """
     Project cells on the leading principal components; centring is implicit.
@@ -43,8 +50,7 @@ def principal_components(matrix: sp.csr_matrix, n_components: int) -> np.ndarray
     gram -= n * np.outer(mean, mean)
     chosen = [genes - n_components, genes - 1]
     vectors = scipy.linalg.eigh(gram, subset_by_index=chosen)[1][:, ::-1]
-    largest = vectors[np.abs(vectors).argmax(axis=0), np.arange(n_components)]
-    vectors = vectors * np.where(largest < 0, -1.0, 1.0)
+    vectors = with_positive_loadings(vectors)
     return np.asarray(matrix @ vectors) - mean @ vectors
 
 
@@ -95,6 +101,4 @@ def dense_components(rows: np.ndarray, n_components: int) -> np.ndarray:
     values, vectors = values[::-1], vectors[:, ::-1]
     rank = int((values > NEGLIGIBLE**2 * max(values[0], 1e-300)).sum())
     count = max(min(n_components, rank), 1)
-    chosen = vectors[:, :count]
-    largest = chosen[np.abs(chosen).argmax(axis=0), np.arange(count)]
-    return np.asarray(centred @ (chosen * np.where(largest < 0, -1.0, 1.0)))
+    return np.asarray(centred @ with_positive_loadings(vectors[:, :count]))

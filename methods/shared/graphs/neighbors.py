@@ -101,11 +101,7 @@ def feature_knn(features: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 COSINE_ROWS = 512
-
-
 MARGIN = 9
-
-
 RESOLUTION = 1e-9
 
 
@@ -163,8 +159,6 @@ def _nearest_by_cosine(
 
 
 EXACT_UP_TO = 20_000
-
-
 N_COMPONENTS = 50
 
 

@@ -20,38 +20,16 @@ from methods.shared.image.texture import (
 )
 
 SPOT = 0.55  # diameter of a spot in pitches: 55 of 100 micrometres on Visium
-
-
 SCALES = (1.0, 2.0, 3.5)  # side of a crop in spot diameters
-
-
 PITCH_PIXELS = 32  # images finer than this are reduced by a whole factor
-
-
 LEAST_PITCH_PIXELS = 2.0
-
-
 LEAST_SIDE = 3
-
-
 TISSUE = 0.15  # mean optical density of the three stains from which on there is tissue
-
-
 TILE = 512
-
-
 BINS, DENSEST = 1024, 2.5  # of hematoxylin densities
-
-
 GREYS = 256  # levels of which binary patterns are taken
-
-
 SPOTS = 256
-
-
 WHITE = 255
-
-
 QUANTILES = (0.1, 0.5, 0.9)
 
 
