@@ -20,17 +20,17 @@ class Partners(NamedTuple):
     """Which spots of the other view a step compares every spot with."""
 
     drawn: Tensor  # their indices, m
-    place: Tensor  # position of every spot in `drawn`, -1 where it was not drawn
+    position: Tensor  # position of every spot in `drawn`, -1 where it was not drawn
     offsets: Tensor  # rows of the pairs left out, CSR
     left_out: Tensor  # their columns; a spot's own pair is among them
 
     def block(self, rows: slice) -> tuple[Tensor, Tensor, Tensor]:
         """Return entries to blank in a block, rows x m, and what a drawn partner stands for."""
-        n, m = len(self.place), len(self.drawn)
+        n, m = len(self.position), len(self.drawn)
         offsets = self.offsets[rows.start : rows.stop + 1]
         degree = offsets.diff()
         row = torch.repeat_interleave(torch.arange(len(degree), device=degree.device), degree)
-        column = self.place[self.left_out[offsets[0] : offsets[-1]]]
+        column = self.position[self.left_out[offsets[0] : offsets[-1]]]
         row, column = row[column >= 0], column[column >= 0]
         kept = m - torch.bincount(row, minlength=len(degree))
         return row, column, (n - degree) / kept.clamp_min(1)
@@ -136,9 +136,9 @@ class ViewContrast:
         drawn = torch.arange(self.n)
         if not self.exact:
             drawn = torch.randperm(self.n, generator=self.generator)[: self.negatives]
-        place = torch.full((self.n,), -1)
-        place[drawn] = torch.arange(len(drawn))
-        return Partners(drawn.to(device), place.to(device), self.offsets, self.columns)
+        position = torch.full((self.n,), -1)
+        position[drawn] = torch.arange(len(drawn))
+        return Partners(drawn.to(device), position.to(device), self.offsets, self.columns)
 
     def __call__(self, first: Tensor, second: Tensor) -> Tensor:
         """Evaluate for both views, cells x d each."""

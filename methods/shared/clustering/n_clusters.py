@@ -76,8 +76,8 @@ def bic(features: np.ndarray, rng: np.random.Generator, most: int = MOST) -> Est
     scores: dict[int, float] = {}
     if axes.shape[1]:
         hierarchy = HierarchicalStart(axes, rng)
-        places = np.unique(np.round(axes / np.abs(axes).max(), 9), axis=0)
-        free = len(places) - axes.shape[1]  # beyond, components have no inside
+        distinct = np.unique(np.round(axes / np.abs(axes).max(), 9), axis=0)
+        free = len(distinct) - axes.shape[1]  # beyond, components have no inside
         for k in range(1, min(most, free) + 1):
             mixture = fit_mixture(axes, k, rng, hierarchy, kmeans_starts=3)
             if not mixture.ridge:
