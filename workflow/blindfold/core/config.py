@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from functools import reduce
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -11,7 +12,7 @@ from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Tag,
 
 from blindfold.core import io
 from blindfold.core.datasets import Modality, Quality, Repair
-from blindfold.core.strict import Strict
+from blindfold.core.strict import Strict, override
 
 
 class Limits(Strict):
@@ -161,16 +162,4 @@ def check_config(value: dict[str, Any], file: Path | str = "config.yaml") -> Con
 
 def read_config(paths: list[Path]) -> Config:
     """Read configuration files; keys of later files replace those of earlier ones."""
-    merged: dict[str, Any] = {}
-    for path in paths:
-        merged = _merge(merged, io.read_yaml(path))
-    return check_config(merged, paths[-1])
-
-
-def _merge(old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
-    """Merge nested mappings; lists and scalars of ``new`` replace those of ``old``."""
-    both = dict(old)
-    for key, value in new.items():
-        nested = isinstance(value, dict) and isinstance(both.get(key), dict)
-        both[key] = _merge(both[key], value) if nested else value
-    return both
+    return check_config(reduce(override, map(io.read_yaml, paths)), paths[-1])
