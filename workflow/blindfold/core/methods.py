@@ -40,7 +40,6 @@ class Resources(Strict):
 
     threads: int = Field(1, ge=1)
     gpus: int = Field(0, ge=0)
-    memory_mb: Growth
     minutes: Growth
 
 
