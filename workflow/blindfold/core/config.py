@@ -112,7 +112,7 @@ def _expand(text: str) -> str:
     return re.sub(r"\$\{(\w+)(?::-([^}]*))?\}", lambda m: os.environ.get(m[1]) or m[2] or "", text)
 
 
-Place = Annotated[str, AfterValidator(_expand), Field(min_length=1)]
+Mirror = Annotated[str, AfterValidator(_expand), Field(min_length=1)]
 
 
 class Config(Strict):
@@ -136,7 +136,7 @@ class Config(Strict):
     sandbox: Literal["auto", "none", "tripwire", "bwrap"] = Field(
         "auto", description="auto: bwrap where it works, else the tripwire alone"
     )
-    mirror: list[Place] = Field(
+    mirror: list[Mirror] = Field(
         [], description="folders or addresses tried before a URL; ${VARIABLE:-default} is replaced"
     )
     offline: bool = Field(False, description="never ask a URL")
