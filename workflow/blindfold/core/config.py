@@ -156,8 +156,7 @@ def check_config(value: dict[str, Any], file: Path | str = "config.yaml") -> Con
     BlindfoldError
         With the field, what was found, what was expected and the nearest valid key.
     """
-    config: Config = io.validate(Config, value, file)
-    return config
+    return io.validate(Config, value, file)
 
 
 def read_config(paths: list[Path]) -> Config:

@@ -232,9 +232,8 @@ def dataset_card(name: str) -> DatasetCard:
         Where no such card exists, it breaks the schema, or cards extend each other in a circle.
     """
     stated = _with_bases(name)
-    files = " extends ".join(map(str, stated))
-    card: DatasetCard = io.validate(DatasetCard, reduce(override, reversed(stated.values())), files)
-    return card
+    whole = reduce(override, reversed(stated.values()))
+    return io.validate(DatasetCard, whole, " extends ".join(map(str, stated)))
 
 
 def _with_bases(name: str) -> dict[Path, dict[str, Any]]:

@@ -120,8 +120,7 @@ def find_methods(methods_path: list[str] | list[Path]) -> dict[str, Path]:
 def method_card(folder: Path) -> MethodCard:
     """Read the card in a method's folder."""
     path = folder / "method.yaml"
-    card: MethodCard = io.validate(MethodCard, io.read_yaml(path), path)
-    return card
+    return io.validate(MethodCard, io.read_yaml(path), path)
 
 
 def method_folder(name: str, methods_path: list[str] | list[Path]) -> Path:
