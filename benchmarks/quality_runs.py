@@ -24,8 +24,7 @@ def cells(plan: Plan, dataset: str) -> int:
 
 def minutes(plan: Plan, run: PlannedRun) -> float:
     """Return how long a run should take by the method's card."""
-    growth = plan.methods[run.method].card.resources.minutes
-    return growth.base + growth.per_1000_cells * cells(plan, run.dataset) / 1000
+    return plan.methods[run.method].card.resources.minutes.at(cells(plan, run.dataset))
 
 
 def spared(plan: Plan, run: PlannedRun) -> bool:

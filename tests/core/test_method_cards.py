@@ -24,7 +24,7 @@ parameters:
   mode: {type: str, default: a, choices: [a, b], meaning: m}
   rate: {type: float, default: 0.5, meaning: m}
 variants: {described: {}, released: {mode: b}}
-resources: {memory_mb: {base: 1}, minutes: {base: 1}}
+resources: {minutes: {base: 1}}
 fidelity: {paper: null}
 """
 
@@ -73,6 +73,14 @@ def test_a_card_without_a_required_field_names_it(folder, field):
     with pytest.raises(BlindfoldError, match="required field is missing") as error:
         method_card(folder)
     assert field in str(error.value)
+    assert "method.yaml" in str(error.value)
+
+
+def test_an_unknown_resource_is_refused(folder):
+    (folder / "method.yaml").write_text(CARD.replace("{minutes", "{memory_mb: {base: 1}, minutes"))
+    with pytest.raises(BlindfoldError, match="unknown key 'memory_mb'") as error:
+        method_card(folder)
+    assert "resources.memory_mb" in str(error.value)
     assert "method.yaml" in str(error.value)
 
 

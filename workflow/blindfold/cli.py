@@ -41,8 +41,7 @@ def _card(dataset: str, text: str | None) -> DatasetCard:
 
     if text is None:
         return dataset_card(dataset)
-    card: DatasetCard = io.validate(DatasetCard, _json("--card", text), f"card of {dataset}")
-    return card
+    return io.validate(DatasetCard, _json("--card", text), f"card of {dataset}")
 
 
 def _json(option: str, text: str) -> Any:

@@ -10,13 +10,16 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from blindfold.core.errors import BlindfoldError, did_you_mean
 
 if TYPE_CHECKING:
     import anndata
     import pandas as pd
+    from pydantic import BaseModel
+
+Model = TypeVar("Model", bound="BaseModel")
 
 _REMEDIES = {
     errno.ENOSPC: "free some space on that disk, or let cache: in the configuration name a folder "
@@ -178,7 +181,7 @@ def sha256(path: Path) -> str:
         return hashlib.file_digest(handle, "sha256").hexdigest()
 
 
-def validate(model: Any, value: Any, file: Path | str) -> Any:
+def validate(model: type[Model], value: Any, file: Path | str) -> Model:
     """Validate ``value`` with a pydantic model and tell the first problem in one message.
 
     Raises
