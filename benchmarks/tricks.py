@@ -33,7 +33,7 @@ KEY = ["trick", "method", "phase", "cells"]
 
 def measured(method: str, cells: int, epochs: int, repeats: int, without: str | None) -> Any:
     """Measure a method, its clustering at the end kept short; the least seconds of the repeats."""
-    name, variant = split_variant(method)
+    name = split_variant(method)[0]
     known = method_card(method_folder(name, ["methods"])).parameters
     short = {"kmeans_starts": 1} if "kmeans_starts" in known else {}
     asked: dict[str, Any] = {"epochs": epochs, "threads": 1, "given": short, "without": without}
