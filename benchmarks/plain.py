@@ -38,21 +38,31 @@ def plain(name: str, where: str, formula: str, methods: str) -> Callable[[Callab
     return register
 
 
-def put_in_place(name: str) -> None:
-    """Replace a trick by its plain formula in every module of this process that has imported it."""
+def put_in_place(name: str, replace: Callable[[Any, str, Any], None] = setattr) -> None:
+    """
+    Replace a trick by its plain formula in every module of this process that has imported it.
+
+    Parameters
+    ----------
+    name
+        Of the trick.
+    replace
+        Sets an attribute; in tests one that is set back.
+    """
     where, _, _, function = PLAIN[name]
     module, _, attribute = where.partition(":")
-    if not module.startswith("methods.shared."):  # the runner's name for a method's own modules
-        module = module.replace("methods.", "blindfold_method_", 1)
-    owner: Any = sys.modules[module]
     *path, last = attribute.split(".")
-    for part in path:
-        owner = getattr(owner, part)
-    original = getattr(owner, last)
-    setattr(owner, last, function)
-    for other in list(sys.modules.values()):
-        if vars(other).get(last) is original:
-            setattr(other, last, function)
+    # the runner gives the modules of a method's own folder a name of its own
+    loaded = {module, module.replace("methods.", "blindfold_method_", 1)} & sys.modules.keys()
+    for key in loaded:
+        owner: Any = sys.modules[key]
+        for part in path:
+            owner = getattr(owner, part)
+        original = getattr(owner, last)
+        replace(owner, last, function)
+        for other in list(sys.modules.values()):
+            if vars(other).get(last) is original:
+                replace(other, last, function)
 
 
 def by_parts(parts: Sequence[Any], inputs: Sequence[Tensor], loss: Callable[..., Tensor]) -> Tensor:
