@@ -7,9 +7,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from methods.shared.nn.layers import uniform
-
-SCORES = 16
+from methods.shared.nn.layers import ViewAttention, uniform
 
 
 class Exchange(NamedTuple):
@@ -39,9 +37,9 @@ def inject(stack: Tensor, fused: Tensor, mode: str) -> Tensor:
     return both.expand_as(stack) if mode == "replace" else stack
 
 
-class Scorer(nn.Module):
+class Scorer(ViewAttention):
     """
-    Weigh the views of each spot by the softmax of scores ``q . tanh(V h + c)``.
+    Blend the views of each spot by their scores.
 
     Parameters
     ----------
@@ -51,27 +49,15 @@ class Scorer(nn.Module):
         See `inject`.
     generator
         Draws the weights.
-
-    Notes
-    -----
-    Form of the scores: Wang et al., Briefings in Bioinformatics 24, bbad262 (2023).
     """
 
     def __init__(self, width: int, mode: str, generator: torch.Generator) -> None:
-        super().__init__()
+        super().__init__(width, generator)
         self.mode = mode
-        self.score = uniform(width, SCORES, fan=width, generator=generator)
-        self.score_bias = uniform(SCORES, fan=width, generator=generator)
-        self.query = uniform(SCORES, fan=SCORES, generator=generator)
-
-    def weights(self, stack: Tensor) -> Tensor:
-        """Return spots x 2, rows summing to 1."""
-        scores = torch.tanh(stack @ self.score + self.score_bias) @ self.query
-        return torch.softmax(scores, dim=1)
 
     def forward(self, stack: Tensor) -> Exchange:
         """Blend views, spots x 2 x d."""
-        fused = (self.weights(stack)[:, :, None] * stack).sum(dim=1)
+        fused = self.blend(stack)
         return Exchange(fused, inject(stack, fused, self.mode))
 
 

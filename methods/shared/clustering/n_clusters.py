@@ -69,12 +69,13 @@ def bic(features: np.ndarray, rng: np.random.Generator, most: int = MOST) -> Est
     is singular is no candidate.
     """
     from methods.shared.clustering.mclust import SUBSAMPLE, HierarchicalStart, fit_mixture
+    from methods.shared.expression.pca import dense_components
 
     rule = f"highest BIC of the EEE mixture, 1 to {most}"
     cells = _drawn(features, SUBSAMPLE, rng)
-    axes = _leading_axes(cells)
+    axes = dense_components(cells, max(len(cells) // CELLS_PER_DIMENSION, 1))
     scores: dict[int, float] = {}
-    if axes.shape[1]:
+    if axes.any():
         hierarchy = HierarchicalStart(axes, rng)
         distinct = np.unique(np.round(axes / np.abs(axes).max(), 9), axis=0)
         free = len(distinct) - axes.shape[1]  # beyond, components have no inside
@@ -83,15 +84,6 @@ def bic(features: np.ndarray, rng: np.random.Generator, most: int = MOST) -> Est
             if not mixture.ridge:
                 scores[k] = mixture.bic
     return Estimate(max(scores, key=lambda k: scores[k], default=1), rule, scores)
-
-
-def _leading_axes(features: np.ndarray) -> np.ndarray:
-    """Rotate onto principal axes; drop those without variance, and those too many for the cells."""
-    centred = features - features.mean(axis=0)
-    left, size, _ = np.linalg.svd(centred, full_matrices=False)
-    rank = int((size > 1e-7 * max(size.max(initial=0.0), 1e-300)).sum())
-    count = min(rank, max(len(features) // CELLS_PER_DIMENSION, 1))
-    return np.asarray(left[:, :count] * size[:count])
 
 
 def eigengap(graph: sp.csr_matrix, rng: np.random.Generator, most: int = MOST) -> Estimate:

@@ -54,6 +54,30 @@ def principal_components(matrix: sp.csr_matrix, n_components: int) -> np.ndarray
     return np.asarray(matrix @ vectors) - mean @ vectors
 
 
+def compact_product(latent: np.ndarray, decoder: np.ndarray) -> np.ndarray:
+    """
+    Rotate ``latent @ decoder`` into as many dimensions as the latent has.
+
+    With L L^T = W W^T (Cholesky), Y L has the distances between rows, and so the principal
+    components, that Y W has, and is never wider than Y.
+
+    Parameters
+    ----------
+    latent
+        Y, cells x d.
+    decoder
+        W, d x genes.
+
+    Returns
+    -------
+    Y L, cells x d, float64.
+    """
+    latent, decoder = latent.astype(np.float64), decoder.astype(np.float64)
+    gram = decoder @ decoder.T
+    gram[np.diag_indices_from(gram)] += 1e-12 * np.trace(gram) / len(gram)
+    return np.asarray(latent @ np.linalg.cholesky(gram))
+
+
 def standard_components(counts: sp.csr_matrix, n_genes: int, n_components: int) -> np.ndarray:
     """
     Reduce counts the usual way: 10,000 per cell, log1p, variable genes, z-scores up to 10, PCA.
