@@ -20,9 +20,11 @@ from blindfold.compare.figures import (
 from blindfold.compare.palette import PAGE_MM, class_colour, method_colour, method_marker
 from blindfold.compare.panels import TITLE, title
 from blindfold.compare.standing import Standing, standing
-from blindfold.compare.view import match, open_view
+from blindfold.compare.view import open_view
 from blindfold.core import io
 from blindfold.core.layout import REPOSITORY
+from blindfold.score.score import score
+from tests.score.synthetic import CLASSES, make_scored
 
 KINDS = {"summary", "seeds", "umap", "spatial", "confusion", "deg", "cost"}
 # drawn where a number of clusters was estimated, where entries were held out
@@ -100,10 +102,43 @@ def test_the_median_run_is_shown(scored):
     assert "graphst" not in runs
 
 
-def test_clusters_take_the_colours_of_their_classes():
-    truth = np.array(["a", "a", "b", "b", ""])
-    assert match(truth, np.array(["1", "1", "0", "0", "2"])) == {"1": "a", "0": "b"}
-    assert match(truth, np.array(["1"] * 5)) == {"1": "a"}
+def test_clusters_take_the_colours_of_the_classes_that_scoring_matched_them_to(scored):
+    compare(scored.layout)
+    view = open_view(scored.layout)
+    truth = view.truth("cells")
+    for run in view.shown("cells"):
+        if run.seed is None:
+            continue
+        clusters = view.partition(run)
+        markers = pd.read_parquet(scored.layout.markers("cells", run.label))
+        markers = markers[(markers["k"] == run.k) & (markers["seed"] == run.seed)]
+        told = dict(zip(markers["group"], markers["matched_class"], strict=True))
+        shown = dict(zip(clusters.groups, clusters.matched, strict=True))
+        assert {group: shown[group] for group in told} == told
+        assert all(clusters.colours[group] == truth.colours[told[group]] for group in told)
+
+
+def test_tied_clusters_are_matched_alike_in_scores_and_figures(tmp_path, monkeypatch):
+    plan = make_scored(tmp_path, monkeypatch, methods=["pca_kmeans"], seeds=1)
+    at = plan.layout
+    truth = pd.read_parquet(at.truth("cells"))
+    classes = truth["label"].astype("category").cat.codes.to_numpy()
+    # every class falls into halves of the same size, and the unlabelled are on their own
+    half = truth.groupby("label", dropna=False).cumcount().to_numpy() % 2
+    clusters = np.where(classes < 0, 99, 2 * (4 - classes) + half)
+    path = at.run("cells", "pca_kmeans", "truth", 0) / "clusters.parquet"
+    io.write_parquet(path, pd.DataFrame({"cell": truth["cell"], "cluster": clusters}))
+    score(at, "cells", "pca_kmeans", [("truth", 0)])
+    compare(at)
+    deg = pd.read_csv(at.table("deg.csv"), keep_default_na=False, dtype=str)
+    deg = deg[(deg["dataset"] == "cells") & (deg["method"] == "pca_kmeans")]
+    told = dict(zip(deg["group"], deg["matched_class"], strict=True))
+    view = open_view(at)
+    drawn = view.partition(view.shown("cells")[0])
+    shown = dict(zip(drawn.groups, drawn.matched, strict=True))
+    assert {group: shown[group] for group in told} == told
+    assert sorted(told.values()) == [""] * 5 + sorted(CLASSES)
+    assert shown["99"] == ""
 
 
 def test_colours_are_fixed_by_name():

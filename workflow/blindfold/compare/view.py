@@ -14,6 +14,7 @@ from blindfold.compare.palette import UNLABELLED, class_colour
 from blindfold.compare.shown import Shown, main_k, shown_in
 from blindfold.core import io
 from blindfold.core.layout import Layout
+from blindfold.core.matching import match_clusters, matched_classes
 
 if TYPE_CHECKING:
     import anndata
@@ -91,42 +92,24 @@ class View:
         at = self.material.results
         path = at.run(run.dataset, run.label, run.k, str(run.seed)) / "clusters.parquet"
         table = read_parquet(path).set_index("cell")["cluster"]
-        cells = self.expression(run.dataset).obs_names
+        cells = self.expression(run.dataset).obs_names.to_numpy(dtype=str)
         groups = table.reindex(cells).astype(str).to_numpy(dtype=str)
         truth = self.truth(run.dataset)
-        matching = {} if truth is None else match(truth.groups, groups)
+        matching = {}
+        if truth is not None:
+            known = truth.groups != ""
+            matching = match_clusters(truth.groups[known], groups[known], cells[known])
         classes = [] if truth is None else list(truth.colours)
-        spare = [name for name in pd.unique(pd.Series(np.sort(groups))) if name not in matching]
+        spare = [name for name in np.unique(groups).tolist() if name not in matching]
         colours = {group: class_colour(classes.index(name)) for group, name in matching.items()}
         colours |= {name: class_colour(len(classes) + i) for i, name in enumerate(spare)}
-        matched = np.array([matching.get(group, "") for group in groups])
-        return Partition(groups, matched, colours)
+        return Partition(groups, matched_classes(groups, matching, unmatched=""), colours)
 
 
 def open_view(results: Layout) -> View:
     """Read what figures are drawn from; the tables must have been written."""
     path = results.table("ranking.csv")
     return View(gather(results), pd.read_csv(path, keep_default_na=True, dtype={"k": str}))
-
-
-def match(truth: np.ndarray, groups: np.ndarray) -> dict[str, str]:
-    """Match groups to classes one to one by the Hungarian method, over labelled cells.
-
-    Returns
-    -------
-    dict of str to str
-        The class of each matched group; a pair that shares no cell is no match.
-    """
-    from scipy.optimize import linear_sum_assignment
-
-    known = truth != ""
-    table = pd.crosstab(truth[known], groups[known])
-    pairs = zip(*linear_sum_assignment(table.to_numpy(), maximize=True), strict=True)
-    return {
-        str(table.columns[column]): str(table.index[row])
-        for row, column in pairs
-        if table.iat[row, column]
-    }
 
 
 @lru_cache(maxsize=2)

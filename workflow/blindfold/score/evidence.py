@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from blindfold.core.matching import match_clusters
 from blindfold.score.held_out import HeldOut
 from blindfold.score.markers import find_markers, gene_lists
-from blindfold.score.matching import match
 from blindfold.score.metric import Metric
 from blindfold.score.truth import Truth
 
@@ -94,7 +94,10 @@ class Evidence:
     @cached_property
     def matching(self) -> dict[int, int]:
         """Class of each matched cluster; empty where nothing is labelled."""
-        return match(self.truth, self.clusters) if self.reference.truth.known else {}
+        truth = self.reference.truth
+        if not truth.known:
+            return {}
+        return match_clusters(self.truth, self.clusters, truth.cells[truth.labelled])
 
     @cached_property
     def markers(self) -> pd.DataFrame:

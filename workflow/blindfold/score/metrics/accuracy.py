@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from blindfold.score.matching import relabel
+from blindfold.core.matching import matched_classes
 from blindfold.score.metric import metric
 
 
@@ -22,4 +22,5 @@ def accuracy(truth: np.ndarray, clusters: np.ndarray, matching: dict[int, int]) 
     Clusters and classes are matched one to one so that most cells are right; cells in
     clusters left over are wrong.
     """
-    return float(np.mean(relabel(clusters, matching) == truth)) if len(truth) else float("nan")
+    predicted = matched_classes(clusters, matching, unmatched=-1)
+    return float(np.mean(predicted == truth)) if len(truth) else float("nan")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from blindfold.score.matching import relabel
+from blindfold.core.matching import matched_classes
 from blindfold.score.metric import metric
 
 
@@ -24,7 +24,7 @@ def macro_f1(truth: np.ndarray, clusters: np.ndarray, matching: dict[int, int]) 
     """
     from sklearn.metrics import f1_score
 
-    predicted = relabel(clusters, matching)
+    predicted = matched_classes(clusters, matching, unmatched=-1)
     return float(
         f1_score(truth, predicted, labels=np.unique(truth), average="macro", zero_division=0)
     )
