@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from blindfold.core.matching import match_clusters
-from blindfold.score.catalogue import find_metrics
+from blindfold.score.metric import find_metrics
 
 SYMMETRIC = ["ari", "nmi", "ami", "v_measure", "fmi"]
 PARTITION = [*SYMMETRIC, "homogeneity", "completeness", "accuracy", "macro_f1"]
