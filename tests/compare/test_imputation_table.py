@@ -12,9 +12,9 @@ from blindfold.compare.drawing import house_style, save
 from blindfold.compare.figures import imputation as figure
 from blindfold.compare.imputation import BEST, COLUMNS, imputation_table
 from blindfold.core.io import write_csv
-from blindfold.report.sections import page_tables
-from blindfold.report.tables import read_rows
-from blindfold.score.catalogue import find_metrics
+from blindfold.report.cells import read_rows
+from blindfold.report.tables import page_tables
+from blindfold.score.metric import find_metrics
 
 ERRORS = {"gene_mean": 0.5, "neighbour_mean": 0.4, "good": 0.2, "bad": 0.9, "frail": 0.1}
 
