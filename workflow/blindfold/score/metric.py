@@ -101,11 +101,11 @@ def metric(
 
 def find_metrics() -> dict[str, Metric]:
     """Return every metric by name, in alphabetical order within each task."""
-    found = set()
+    found: set[Metric] = set()
     for entry in pkgutil.iter_modules(folder.__path__):
         module = importlib.import_module(f"{folder.__name__}.{entry.name}")
-        functions = filter(inspect.isfunction, vars(module).values())
-        found |= {vars(function).get("metric") for function in functions} - {None}
+        facts = [vars(value) for value in vars(module).values() if inspect.isfunction(value)]
+        found |= {each["metric"] for each in facts if "metric" in each}
     return {each.name: each for each in sorted(found, key=lambda each: (each.task, each.name))}
 
 
