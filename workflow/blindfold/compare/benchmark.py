@@ -29,7 +29,7 @@ _WHOLE = ["n_clusters", "threads", "attempt", "derived_seed"]
 
 @dataclass(frozen=True)
 class Benchmark:
-    """What is compared.
+    """A finished benchmark.
 
     Parameters
     ----------
@@ -102,8 +102,8 @@ def with_names(table: pd.DataFrame) -> pd.DataFrame:
     return table.assign(name=names)[["name", *table.columns]]
 
 
-def keyed(table: pd.DataFrame, columns: list[str]) -> pd.MultiIndex:
-    """Return some columns of every row as an index that rows are found by."""
+def row_keys(table: pd.DataFrame, columns: list[str]) -> pd.MultiIndex:
+    """Return some columns of every row as an index, to look rows up by."""
     return pd.MultiIndex.from_frame(table[columns])
 
 
@@ -141,8 +141,8 @@ def _read_scores(plan: Plan, runs: pd.DataFrame) -> pd.DataFrame:
     paths = [plan.layout.scores(dataset, method) for dataset in plan.datasets for method in methods]
     tables = [io.read_parquet(path, SCORES) for path in paths if path.is_file()]
     scores = pd.concat([empty_table(SCORES), *tables], ignore_index=True)
-    fine = runs[runs["status"] == "ok"]
-    lost = fine[~keyed(fine, KEY).isin(keyed(scores, KEY))]
+    succeeded = runs[runs["status"] == "ok"]
+    lost = succeeded[~row_keys(succeeded, KEY).isin(row_keys(scores, KEY))]
     if len(lost):
         first = lost.iloc[0]
         method = display_name(first["method"], first["variant"])
@@ -152,5 +152,5 @@ def _read_scores(plan: Plan, runs: pd.DataFrame) -> pd.DataFrame:
             field=f"k {first['k']}, seed {first['seed']}",
             remedy="delete the file and run score again",
         )
-    planned = keyed(scores, KEY).isin(keyed(runs, KEY)) | (scores["method"] == "oracle")
+    planned = row_keys(scores, KEY).isin(row_keys(runs, KEY)) | (scores["method"] == "oracle")
     return scores[planned].reset_index(drop=True)

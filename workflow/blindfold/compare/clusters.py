@@ -39,12 +39,12 @@ def cluster_table(benchmark: Benchmark) -> pd.DataFrame:
 
 def _row(key: tuple[str, ...], part: pd.DataFrame, classes: int | None) -> dict[str, Any]:
     """Summarise the runs of one method on one dataset with one k."""
-    fine = part[part["status"] == "ok"]
-    found = fine["n_clusters"].dropna().to_numpy(float)
+    succeeded = part[part["status"] == "ok"]
+    found = succeeded["n_clusters"].dropna().to_numpy(float)
     row = {
         **dict(zip(GROUP, key, strict=True)),
-        "k_rule": "; ".join(sorted(set(fine["k_rule"].dropna()))) or None,
-        "n": len(fine),
+        "k_rule": "; ".join(sorted(set(succeeded["k_rule"].dropna()))) or None,
+        "n": len(succeeded),
         "asked": int(key[-1]) if key[-1].isdigit() else {"truth": classes}.get(key[-1]),
         "classes": classes,
     }

@@ -51,7 +51,7 @@ def compare(results: Layout) -> None:
 
 
 def with_audits(table: pd.DataFrame, audits: dict[str, str]) -> pd.DataFrame:
-    """Say in a column beside the dataset what its preparation did that no blind one may do.
+    """Return a table that says beside each dataset what no blind preparation may have done to it.
 
     Parameters
     ----------

@@ -6,7 +6,7 @@ from dataclasses import asdict
 
 import pandas as pd
 
-from blindfold.compare.benchmark import KEY, Benchmark, keyed
+from blindfold.compare.benchmark import KEY, Benchmark, row_keys
 from blindfold.compare.representative_run import representative_runs
 from blindfold.core import io
 from blindfold.core.tables import MARKERS, RUN, empty_table
@@ -27,5 +27,5 @@ def deg_table(benchmark: Benchmark) -> pd.DataFrame:
     table = pd.concat([empty_table(MARKERS), *tables], ignore_index=True)
     runs = [run for run in representative_runs(benchmark) if run.seed is not None]
     shown = pd.DataFrame([asdict(run) for run in runs], columns=KEY).astype(RUN)
-    wanted = keyed(table, KEY).isin(keyed(shown, KEY)) | (table["method"] == "oracle")
+    wanted = row_keys(table, KEY).isin(row_keys(shown, KEY)) | (table["method"] == "oracle")
     return table[wanted & (table["rank"] <= TOP)].reset_index(drop=True)

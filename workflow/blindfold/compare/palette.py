@@ -1,4 +1,4 @@
-"""Colours: of methods by name, of classes by position. All told apart by colour-blind readers."""
+"""Colours of methods by name and of classes by position; told apart by the colour-blind."""
 
 from __future__ import annotations
 

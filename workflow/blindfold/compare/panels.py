@@ -102,8 +102,8 @@ def say_no_result(ax: Axes, why: str, aspect: float | None = None) -> None:
     ax.set_xticks([])
     ax.set_yticks([])
     ax.spines[:].set(visible=True, color=UNLABELLED)
-    told = "no result\n" + why.replace(", ", "\n").replace(" x ", " × ")
-    ax.text(0.5, 0.5, told, color=FAILURE, ha="center", va="center", transform=ax.transAxes)
+    message = "no result\n" + why.replace(", ", "\n").replace(" x ", " × ")
+    ax.text(0.5, 0.5, message, color=FAILURE, ha="center", va="center", transform=ax.transAxes)
 
 
 def hide(axes: Iterable[Axes]) -> None:

@@ -9,7 +9,7 @@ import pandas as pd
 
 from blindfold.compare.benchmark import GROUP, Benchmark
 from blindfold.compare.bootstrap import generator, hierarchical_interval, seed_interval
-from blindfold.compare.reference import is_described, value_of
+from blindfold.compare.reference import is_method, reference_values
 
 WORST = -0.5
 """Lower bound of ARI: what a run without a result counts in the ranks, so below any result."""
@@ -69,7 +69,7 @@ def _dataset_rows(benchmark: Benchmark) -> pd.DataFrame:
     worth = rows.assign(worth=-rows["ranked_ari"]).groupby(panel)["worth"]
     rows["rank"] = worth.transform(_ascending)
     rows["relative_rank"] = rows.groupby(panel)["rank"].transform(_relative)
-    random = value_of(rows, is_described(rows, "random_labels"), panel, "mean_ari")
+    random = reference_values(rows, is_method(rows, "random_labels"), panel, "mean_ari")
     rows["scaled"] = (rows["mean_ari"] - random) / (1 - random)
     rows["beats_smoothed_pca"] = _beats_baseline(benchmark, rows)
     return rows
@@ -134,8 +134,8 @@ def _beats_baseline(benchmark: Benchmark, rows: pd.DataFrame) -> pd.Series:
     """Return whether methods are above (smoothed) PCA with k-means; None without a comparison."""
     cards = benchmark.plan.datasets
     baseline = rows["dataset"].map(lambda name: BASELINE[cards[name].modality])
-    chosen = is_described(rows, baseline) & (rows["ok"] > 0)
-    other = value_of(rows, chosen, ["dataset", "k"], "ranked_ari")
+    chosen = is_method(rows, baseline) & (rows["ok"] > 0)
+    other = reference_values(rows, chosen, ["dataset", "k"], "ranked_ari")
     comparable = ~rows["control"] & (rows["method"] != baseline)
     comparable &= rows["ranked_ari"].notna() & other.notna()
     return (rows["ranked_ari"] > other).astype(object).where(comparable, None)

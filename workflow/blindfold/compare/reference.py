@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import pandas as pd
 
-from blindfold.compare.benchmark import keyed
+from blindfold.compare.benchmark import row_keys
 from blindfold.core.methods import DEFAULT_VARIANT
 
 
-def is_described(table: pd.DataFrame, method: str | pd.Series) -> pd.Series:
+def is_method(table: pd.DataFrame, method: str | pd.Series) -> pd.Series:
     """Tell which rows are of a method's default variant; one method for all rows, or one each."""
     return (table["method"] == method) & (table["variant"] == DEFAULT_VARIANT)
 
 
-def value_of(table: pd.DataFrame, chosen: pd.Series, key: list[str], column: str) -> pd.Series:
+def reference_values(
+    table: pd.DataFrame, chosen: pd.Series, key: list[str], column: str
+) -> pd.Series:
     """Return for every row what a column says in the chosen row of the same key, or NaN.
 
     Parameters
@@ -28,4 +30,4 @@ def value_of(table: pd.DataFrame, chosen: pd.Series, key: list[str], column: str
         Numbers.
     """
     known = table[chosen].set_index(key)[column]
-    return pd.Series(known.reindex(keyed(table, key)).to_numpy(), index=table.index)
+    return pd.Series(known.reindex(row_keys(table, key)).to_numpy(), index=table.index)

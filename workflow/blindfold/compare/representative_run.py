@@ -21,7 +21,7 @@ class RepresentativeRun:
     ari
         Its ARI; NaN on unlabelled data.
     failures
-        What is to be said where no run ended ``ok``: the statuses.
+        How many runs ended how, to be said where none ended ``ok``.
     """
 
     dataset: str
@@ -45,13 +45,13 @@ def main_k(benchmark: Benchmark, dataset: str) -> str:
 
 
 def representative_runs(benchmark: Benchmark) -> list[RepresentativeRun]:
-    """Return the run to show for every dataset, k and method; unavailable ones are left out."""
+    """Return the run to show for every dataset, k and method that applies."""
     chosen = []
     for key, part in benchmark.runs_with_scores().groupby(GROUP, sort=True):
         if (part["status"] == "unavailable").all():
             continue
-        fine = part[part["status"] == "ok"].sort_values(["ari", "seed"], na_position="last")
-        median = fine.iloc[(len(fine) - 1) // 2] if len(fine) else None
+        succeeded = part[part["status"] == "ok"].sort_values(["ari", "seed"], na_position="last")
+        median = succeeded.iloc[(len(succeeded) - 1) // 2] if len(succeeded) else None
         counts = part["status"].value_counts().sort_index()
         chosen.append(
             RepresentativeRun(
@@ -65,6 +65,6 @@ def representative_runs(benchmark: Benchmark) -> list[RepresentativeRun]:
 
 
 def list_seeds(runs: list[RepresentativeRun]) -> str:
-    """Say which seed each method is shown by."""
+    """Return which seed each method is shown by, as a caption says it."""
     seeds = [f"{run.name} {run.seed}" for run in runs if run.seed is not None]
     return "seeds: " + ", ".join(seeds) if seeds else "no run ended ok"

@@ -7,7 +7,7 @@ import pandas as pd
 
 from blindfold.compare.benchmark import GROUP, Benchmark
 from blindfold.compare.bootstrap import generator, seed_interval
-from blindfold.compare.reference import is_described, value_of
+from blindfold.compare.reference import is_method, reference_values
 
 _COST = ["wall_s", "cpu_s", "fit_s", "peak_rss_mb", "peak_gpu_mb"]
 
@@ -52,8 +52,8 @@ def marker_overlap(benchmark: Benchmark) -> pd.DataFrame:
     """Return the recovery of true markers beside what random labels and the oracle get."""
     table = summarise(benchmark.scores[benchmark.scores["task"] == "markers"])
     table = table.drop(columns=["task", "sd"])
-    random, oracle = is_described(table, "random_labels"), is_described(table, "oracle")
-    table["random_floor"] = value_of(table, random, ["dataset", "k", "metric"], "mean")
+    random, oracle = is_method(table, "random_labels"), is_method(table, "oracle")
+    table["random_floor"] = reference_values(table, random, ["dataset", "k", "metric"], "mean")
     table["above_floor"] = table["mean"] - table["random_floor"]
-    table["oracle"] = value_of(table, oracle, ["dataset", "metric"], "mean")
+    table["oracle"] = reference_values(table, oracle, ["dataset", "metric"], "mean")
     return table[~oracle].reset_index(drop=True)

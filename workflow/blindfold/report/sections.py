@@ -38,7 +38,7 @@ def overview(runs: Rows, ranking: Rows) -> dict[str, Any]:
 
 
 def protection(runs: Rows) -> list[str]:
-    """Say under which protection runs were started, and how many."""
+    """Return under which protection how many runs were started."""
     counts = Counter(row["sandbox"] for row in runs if row["sandbox"])
     return [f"{_PROTECTION.get(kind, kind)}: {n} runs" for kind, n in sorted(counts.items())]
 

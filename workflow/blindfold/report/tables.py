@@ -90,7 +90,7 @@ class TableSpec:
         return Table(self.key, self.title, self.note, list(self.columns), body, filters)
 
 
-def gene_lists(rows: Rows, ranking: Rows) -> Rows:
+def marker_lists(rows: Rows, ranking: Rows) -> Rows:
     """Return the first marker genes of each class, and of each cluster of the best method."""
     best: dict[str, str] = {}
     for row in ranking:
@@ -237,5 +237,5 @@ _SPECS = [_RANKING, _IMPUTATION, _RUNS, _CLUSTERS, _COST, _MARKERS, _DEG, _DATAS
 
 def page_tables(tables: dict[str, Rows]) -> dict[str, Table]:
     """Return the tables of the page by key."""
-    rows = {**tables, "deg": gene_lists(tables["deg"], tables["ranking"])}
+    rows = {**tables, "deg": marker_lists(tables["deg"], tables["ranking"])}
     return {spec.key: spec.fill(rows[spec.key]) for spec in _SPECS}

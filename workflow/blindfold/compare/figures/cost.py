@@ -38,9 +38,9 @@ def draw(data: FigureData) -> Iterator[Drawing]:
     axes = figure.subplots(rows, 2 * across, squeeze=False, sharey="row")
     pairs = axes.reshape(-1, 2)
     for pair, dataset in zip(pairs, datasets, strict=False):
-        here = table[table["dataset"] == dataset]
+        shown = table[table["dataset"] == dataset]
         for ax, field in zip(pair, _AXES, strict=True):
-            _panel(ax, here, field)
+            _panel(ax, shown, field)
         pair[0].set_title(dataset, loc="left", fontweight="bold")
     lowest = min(0, table["ari"].min())
     for ax in axes.flat:

@@ -39,8 +39,8 @@ def draw(data: FigureData) -> Iterator[Drawing]:
     axes = figure.subplots(len(datasets), len(_PANELS), squeeze=False, sharey=True)
     for row, dataset in zip(axes, datasets, strict=True):
         for ax, metric in zip(row, _PANELS, strict=True):
-            here = table[(table["dataset"] == dataset) & (table["metric"] == metric)]
-            _panel(ax, here.set_index("name"), methods)
+            shown = table[(table["dataset"] == dataset) & (table["metric"] == metric)]
+            _panel(ax, shown.set_index("name"), methods)
             ax.set_xlabel(_PANELS[metric])
         row[0].set_title(dataset, loc="left", fontweight="bold")
     yield Drawing("imputation", figure, table.reset_index(drop=True), _CAPTION)

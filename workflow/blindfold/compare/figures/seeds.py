@@ -33,8 +33,8 @@ def draw(data: FigureData) -> Iterator[Drawing]:
     datasets = data.benchmark.datasets
     figure, axes = dataset_grid(datasets, methods, above_mm=12, legend_mm=5, sharex=True)
     for ax, dataset in zip(axes.flat, datasets, strict=False):
-        here = ranking[ranking["dataset"] == dataset].set_index("name")
-        _panel(ax, runs[runs["dataset"] == dataset], here, methods)
+        ranks = ranking[ranking["dataset"] == dataset].set_index("name")
+        _panel(ax, runs[runs["dataset"] == dataset], ranks, methods)
     # shared by all panels
     axes.flat[0].set_xlim(np.nanmin([-0.02, *runs["ari"]]) - 0.04, 1.04)
     for empty in range(len(datasets), axes.size):
@@ -73,10 +73,10 @@ def _method(ax: Axes, y: int, part: pd.DataFrame, row: pd.Series) -> None:
     failed = part[~part["status"].isin(["ok", "unavailable"])]["status"]
     if len(failed):
         kinds = ", ".join(sorted(set(failed)))
-        told = f"{len(failed)} of {len(part)} failed: {kinds}"
+        message = f"{len(failed)} of {len(part)} failed: {kinds}"
         left = not len(values) or values.min() > 0.55
         ax.text(
-            0.02 if left else 0.99, y, told, color=FAILURE, fontsize=5.5, va="center",
+            0.02 if left else 0.99, y, message, color=FAILURE, fontsize=5.5, va="center",
             ha="left" if left else "right",
         )  # fmt: skip
     elif not len(values):

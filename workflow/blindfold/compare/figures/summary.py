@@ -102,9 +102,9 @@ def _cell(ax: Axes, x: int, y: int, row: dict[str, Any], value: float, width: fl
     colour = mpl.colormaps[VALUES](float(np.clip(value, 0, 1)))
     ax.add_patch(Rectangle((x, y), 1, 1, fc=colour, ec="white", lw=1))
     ink = "white" if np.mean(colour[:3]) < 0.5 else INK
-    told = f"{value:.2f}".replace("-0.00", "0.00") if width > _WITH_NUMBER else ""
+    number = f"{value:.2f}".replace("-0.00", "0.00") if width > _WITH_NUMBER else ""
     middle = x + (0.35 if failed and not narrow else 0.5)
-    ax.text(middle, y + 0.5, told, ha="center", va="center", fontsize=6, color=ink)
+    ax.text(middle, y + 0.5, number, ha="center", va="center", fontsize=6, color=ink)
     if failed and narrow:
         corner = [(x + 0.7, y + 0.03), (x + 0.97, y + 0.03), (x + 0.97, y + 0.36)]
         ax.add_patch(Polygon(corner, fc=FAILURE, ec="white", lw=0.3))
