@@ -5,6 +5,7 @@ import pytest
 from blindfold.core.errors import BlindfoldError
 from blindfold.core.methods import (
     MethodCard,
+    display_name,
     fill_params,
     find_methods,
     method_card,
@@ -36,9 +37,13 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path / "mine"
 
 
-def test_split_variant():
-    assert split_variant("sctag") == ("sctag", "described")
-    assert split_variant("sctag@released") == ("sctag", "released")
+@pytest.mark.parametrize(
+    ("name", "parts"),
+    [("sctag", ("sctag", "described")), ("sctag@released", ("sctag", "released"))],
+)
+def test_a_name_is_split_into_method_and_variant_and_put_together_again(name, parts):
+    assert split_variant(name) == parts
+    assert display_name(*parts) == name
 
 
 def test_defaults_then_variant_then_changes(folder):

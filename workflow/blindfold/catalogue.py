@@ -108,7 +108,7 @@ def explain(name: str, methods_path: list[str]) -> None:
     BlindfoldError
         Where nothing has this name.
     """
-    from blindfold.score.catalogue import explain_metric, find_metrics
+    from blindfold.score.metric import find_metrics
 
     methods, datasets, metrics = find_methods(methods_path), find_datasets(), find_metrics()
     if name in methods:
@@ -116,7 +116,7 @@ def explain(name: str, methods_path: list[str]) -> None:
     elif name in datasets:
         _print_card(name, "dataset", dataset_card(name))
     elif name in metrics:
-        for heading, text in explain_metric(name).items():
+        for heading, text in metrics[name].explain().items():
             print(f"{heading}: {text}")
     else:
         known = [*methods, *datasets, *metrics]

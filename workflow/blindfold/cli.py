@@ -183,9 +183,9 @@ def compare(results: Results) -> None:
 @app.command()
 def figures(results: Results) -> None:
     """Draw every figure, each with the table it was drawn from."""
-    from blindfold.compare.figures import draw
+    from blindfold.compare.figures import draw_figures
 
-    draw(Layout(results))
+    draw_figures(Layout(results))
 
 
 @app.command()

@@ -90,10 +90,19 @@ class MethodCard(Strict):
         return self
 
 
+DEFAULT_VARIANT = "described"
+"""The variant that follows the paper; a name leaves it out."""
+
+
 def split_variant(name: str) -> tuple[str, str]:
-    """Split ``sctag@released`` into method and variant; the default variant is ``described``."""
+    """Split ``sctag@released`` into method and variant; see `display_name`."""
     method, _, variant = name.partition("@")
-    return method, variant or "described"
+    return method, variant or DEFAULT_VARIANT
+
+
+def display_name(method: str, variant: str) -> str:
+    """Return the name in tables, figures and paths: ``sctag`` or ``sctag@released``."""
+    return method if variant == DEFAULT_VARIANT else f"{method}@{variant}"
 
 
 def find_methods(methods_path: list[str] | list[Path]) -> dict[str, Path]:

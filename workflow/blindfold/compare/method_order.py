@@ -1,23 +1,21 @@
-"""How methods stand: the rows of the ranking that figures show, in the order they show them."""
+"""The order of methods in figures, with the rows of the ranking that figures show."""
 
 from __future__ import annotations
 
 from typing import NamedTuple
 
-import numpy as np
 import pandas as pd
 
-from blindfold.compare.gather import label
-from blindfold.compare.view import View
+from blindfold.compare.figure_data import FigureData
 
 
-class Standing(NamedTuple):
-    """How methods stand on the datasets shown.
+class MethodOrder(NamedTuple):
+    """The methods that figures show, in order.
 
     Parameters
     ----------
     table
-        The ranking's rows of these datasets.
+        The ranking's rows of the datasets of the plan, each at its main k.
     methods
         Methods in the order of the overall rank, controls last; those that apply somewhere.
     absent
@@ -28,6 +26,11 @@ class Standing(NamedTuple):
     methods: list[str]
     absent: list[str]
 
+    @property
+    def controls(self) -> set[str]:
+        """Methods that are bounds, not competitors."""
+        return set(self.table.loc[self.table["control"], "name"])
+
     def note(self) -> str:
         """Return what a caption says of the methods that are not shown."""
         if not self.absent:
@@ -36,21 +39,16 @@ class Standing(NamedTuple):
         return f" Not shown, since they apply to none of these datasets (table of runs): {names}."
 
 
-def standing(view: View) -> Standing:
-    """Return how methods stand on the datasets of the plan, each at its main k."""
-    ranking = view.ranking
-    wanted = [
-        (ranking["dataset"] == dataset) & (ranking["k"] == view.k(dataset))
-        for dataset in view.material.plan.datasets
-    ]
-    table = ranking[np.logical_or.reduce(wanted)].copy()
-    table.insert(0, "name", list(map(label, table["method"], table["variant"])))
-    overall = ranking[ranking["dataset"] == "overall"].drop_duplicates(["method", "variant"])
+def method_order(data: FigureData) -> MethodOrder:
+    """Return the order of methods used in figures."""
+    ranking = data.ranking
+    table = data.at_main_k(ranking)
+    overall = ranking[ranking["dataset"] == "overall"].drop_duplicates("name")
     overall = overall.sort_values(["control", "rank"], na_position="last", kind="stable")
-    names = list(map(label, overall["method"], overall["variant"]))
+    names = overall["name"].tolist()
     # where nothing applies at all, a figure of dashes says more than none
     applied = set(table.loc[table["ok"] + table["failed"] > 0, "name"]) or set(names)
-    return Standing(
+    return MethodOrder(
         table,
         [name for name in names if name in applied],
         [name for name in names if name not in applied],

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from blindfold.core.matching import match_clusters
+from blindfold.core.truth import Truth
 from blindfold.score.held_out import HeldOut
 from blindfold.score.markers import find_markers, gene_lists
-from blindfold.score.matching import match
 from blindfold.score.metric import Metric
-from blindfold.score.truth import Truth
 
 if TYPE_CHECKING:
     import anndata
@@ -47,7 +47,7 @@ class Reference:
 
 
 @dataclass
-class Evidence:
+class MetricInputs:
     """One partition beside its reference. Labelled cells only, except in ``partition``.
 
     Parameters
@@ -58,7 +58,7 @@ class Evidence:
         N codes from 0, every cell.
     record
         The run's record.
-    began
+    initial_partition
         N codes from 0, the partition that training began with; None where none was kept.
     imputed
         log(1 + imputed count) of each held-out entry; none where the dataset is not masked.
@@ -67,7 +67,7 @@ class Evidence:
     reference: Reference
     partition: np.ndarray
     record: dict[str, Any]
-    began: np.ndarray | None = None
+    initial_partition: np.ndarray | None = None
     imputed: np.ndarray = field(default_factory=lambda: np.empty(0))
 
     @property
@@ -87,14 +87,16 @@ class Evidence:
         return self.partition[self.reference.mask]
 
     @property
-    def start(self) -> np.ndarray | None:
+    def initial_clusters(self) -> np.ndarray | None:
         """As ``clusters``, of the partition that training began with."""
-        return None if self.began is None else self.began[self.reference.mask]
+        start = self.initial_partition
+        return None if start is None else start[self.reference.mask]
 
     @cached_property
     def matching(self) -> dict[int, int]:
         """Class of each matched cluster; empty where nothing is labelled."""
-        return match(self.truth, self.clusters) if self.reference.truth.known else {}
+        truth = self.reference.truth
+        return match_clusters(truth.codes, self.clusters, truth.cells[truth.labelled])
 
     @cached_property
     def markers(self) -> pd.DataFrame:
@@ -112,7 +114,7 @@ class Evidence:
         return gene_lists(self.reference.markers, np.unique(self.truth))
 
 
-def applicable(metrics: list[Metric], labelled: bool, masked: bool) -> list[Metric]:
+def applicable_metrics(metrics: list[Metric], labelled: bool, masked: bool) -> list[Metric]:
     """Return the metrics that a dataset allows.
 
     Label-free ones where nothing is labelled; those of imputation where entries were held out.
@@ -124,6 +126,6 @@ def applicable(metrics: list[Metric], labelled: bool, masked: bool) -> list[Metr
     ]
 
 
-def evaluate(metric: Metric, evidence: Evidence) -> float:
+def evaluate(metric: Metric, inputs: MetricInputs) -> float:
     """Compute a metric: give its function what its arguments name."""
-    return float(metric.function(**{name: getattr(evidence, name) for name in metric.needs}))
+    return float(metric.function(**{name: getattr(inputs, name) for name in metric.needs}))
