@@ -64,6 +64,18 @@ def test_unknown_names(change, word):
         plan(**change)
 
 
+def test_a_method_with_a_syntax_error_is_planned_like_any_other(tmp_path):
+    """Its run reports the error; other methods go on."""
+    folder = tmp_path / "broken"
+    folder.mkdir()
+    card = (REPOSITORY / "tests/bad_methods/nosy/method.yaml").read_text()
+    (folder / "method.yaml").write_text(card)
+    (folder / "model.py").write_text("def fit(:\n")
+    made = plan(methods=["broken"], methods_path=["methods", str(tmp_path)])
+    assert list(made.methods) == ["random_labels", "broken"]
+    assert made.methods["broken"].code
+
+
 def test_the_canary_has_its_own_folder_and_one_seed():
     made = plan(canary=True)
     assert made.layout.root.name == "a-canary"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import zlib
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Any
 
 from blindfold.core import io
 from blindfold.core.available import cached, mirror_folders, obstacle, packaged
+from blindfold.core.code_hash import code_hash
 from blindfold.core.config import Config, MethodEntry, check_config
 from blindfold.core.datasets import DatasetCard, raw_files
 from blindfold.core.entries import resolve_datasets
@@ -190,21 +190,6 @@ def expand_clusters(config: Config, dataset: str, card: DatasetCard) -> list[str
                 expected=f"2 to {card.expected.cells} for dataset {dataset!r}",
             )
     return list(dict.fromkeys(wanted))
-
-
-def code_hash(folder: Path) -> str:
-    """Return the hash of a method's code: its folder, and the shared code that runs it."""
-    shared = REPOSITORY / "methods"
-    files = [
-        *folder.rglob("*.py"),
-        folder / "method.yaml",
-        *(shared / "shared").rglob("*.py"),
-        *shared.glob("*.py"),
-    ]
-    digest = hashlib.sha256()
-    for path in sorted(set(files)):
-        digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
-    return digest.hexdigest()
 
 
 def derive_seed(benchmark: int, dataset: str, method: str, repeat: int) -> int:

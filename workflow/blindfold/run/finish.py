@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from blindfold.core.methods import split_variant
-from blindfold.core.plan import Plan, PlannedRun, code_hash, derive_seed
+from blindfold.core.plan import Plan, PlannedRun, derive_seed
 from blindfold.run import checkpoint, record
 from blindfold.run.lease import scheduler
 
@@ -40,6 +40,6 @@ def _killed(plan: Plan, run: PlannedRun) -> dict[str, object]:
         "params": {**planned.params, "seed": seed}, "n_clusters": None,
         "threads": planned.card.resources.threads, "attempt": 1, "scheduler": scheduler(),
         "log_tail": "", "lease": [], "sandbox": None, "versions": {}, "notes": {},
-        "hashes": {"input": None, "code": code_hash(planned.folder), "environment": None},
+        "hashes": {"input": None, "code": planned.code, "environment": None},
         "started": time, "ended": time,
     }  # fmt: skip

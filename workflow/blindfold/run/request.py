@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from blindfold.core import io, methods
+from blindfold.core.code_hash import code_hash
 from blindfold.core.errors import BlindfoldError
 from blindfold.core.layout import BESIDE, REPOSITORY
-from blindfold.core.plan import code_hash
 from blindfold.run import record, validate
 from blindfold.run.lease import scheduler
 
