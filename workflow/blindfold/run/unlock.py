@@ -1,4 +1,4 @@
-"""Removes the lock that a killed Snakemake left behind."""
+"""Remove the lock that a killed Snakemake left behind."""
 
 from __future__ import annotations
 

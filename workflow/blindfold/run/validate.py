@@ -1,4 +1,4 @@
-"""A run may be called ok only when its output is whole."""
+"""Checks of what a run was given and of what it left: only whole output is ok."""
 
 from __future__ import annotations
 
