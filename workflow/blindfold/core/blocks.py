@@ -53,6 +53,11 @@ def row_blocks(matrix: Any) -> Iterator[sp.csr_matrix]:
         yield block
 
 
+def join_blocks(blocks: Iterable[sp.csr_matrix]) -> sp.csr_matrix:
+    """Return blocks of rows, at least one, as one matrix in memory."""
+    return sp.csr_matrix(sp.vstack(list(blocks), format="csr"))
+
+
 def write_blocks(path: Path, frame: AnnData, blocks: Iterable[sp.csr_matrix]) -> None:
     """Write an AnnData atomically, its matrix block by block; the same data give the same bytes.
 
