@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from blindfold.core.datasets import DatasetCard
 from blindfold.core.errors import BlindfoldError
-from blindfold.prepare.geometry import check_coordinates, crop, pitch
+from blindfold.prepare.geometry import check_coordinates, crop_image, pitch
 from blindfold.prepare.prepare import prepare
 from blindfold.prepare.standard import standardise
 from tests.prepare.conftest import CARD, small_counts
@@ -119,7 +119,7 @@ def test_a_crop_moves_pixels_and_coordinates_alike(scale, left, top, margin, see
     image = rng.integers(0, 255, (1, 1, 3), dtype=np.uint8) + np.indices(
         (int(130 * scale) + 2, int(120 * scale) + 2)
     ).sum(0, dtype=np.int64)[..., None].astype(np.uint8)
-    cut, moved = crop(image, places, scale, margin, "f")
+    cut, moved = crop_image(image, places, scale, margin, "f")
     # whole pixels are cut off
     shift = (places - moved) * scale
     np.testing.assert_allclose(shift, np.rint(shift[0])[None].repeat(20, 0), atol=1e-6)
@@ -132,7 +132,7 @@ def test_a_crop_moves_pixels_and_coordinates_alike(scale, left, top, margin, see
 def test_spots_outside_the_image_are_refused():
     image = np.zeros((50, 50, 3), dtype=np.uint8)
     with pytest.raises(BlindfoldError, match=r"1 spots lie outside(.|\n)*row 1"):
-        crop(image, np.array([[1.0, 1], [60, 1]]), 1.0, 2.0, "f")
+        crop_image(image, np.array([[1.0, 1], [60, 1]]), 1.0, 2.0, "f")
 
 
 def test_an_image_that_the_card_promises_must_be_there():

@@ -1,4 +1,4 @@
-"""Where cells lie: coordinates, their pitch, and the image around them."""
+"""Coordinates of cells, their pitch, and the image around them."""
 
 from __future__ import annotations
 
@@ -14,6 +14,9 @@ TOLERANCE = 0.05
 
 MARGIN = 2
 """Pitches of image that are kept around the outermost spots."""
+
+SECTION_GAP = 10
+"""Pitches between two sections, far beyond any neighbourhood."""
 
 
 def check_coordinates(coordinates: np.ndarray, names: list[str], file: Path) -> None:
@@ -97,7 +100,24 @@ def measure_pitch(coordinates: np.ndarray, card: DatasetCard, file: Path) -> flo
     return measured
 
 
-def crop(
+def side_by_side(sections: list[np.ndarray], gap: float) -> list[np.ndarray]:
+    """Return the coordinates of sections, moved along x so that they lie ``gap`` apart.
+
+    Parameters
+    ----------
+    sections
+        Each N_i x 2; all begin at the same x, where the first one stays.
+    gap
+        Distance along x from the last spot of a section to the first of the next.
+    """
+    moved, shift = [], 0.0
+    for section in sections:
+        moved.append(section + np.array([shift, 0.0]))
+        shift += np.ptp(section[:, 0]) + gap
+    return moved
+
+
+def crop_image(
     image: np.ndarray, coordinates: np.ndarray, scale: float, margin: float, file: Path
 ) -> tuple[np.ndarray, np.ndarray]:
     """Cut the image to the tissue and move the coordinates with it.

@@ -5,20 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from blindfold.core.datasets import DatasetCard, dataset_card
 from blindfold.core.errors import BlindfoldError
-from blindfold.prepare.geometry import pitch
+from blindfold.prepare.geometry import SECTION_GAP, pitch, side_by_side
 from blindfold.prepare.labels import some
 from blindfold.prepare.raw import files_of, read_raw
 from blindfold.prepare.standard import Standard, standardise
 
 if TYPE_CHECKING:
     from anndata import AnnData
-
-GAP = 10
-"""Pitches between the sections, far beyond any neighbourhood."""
 
 
 def join_sections(card: DatasetCard, rows: list[dict[str, Any]], batch: str) -> Standard:
@@ -91,9 +86,8 @@ def _shared_genes(parts: dict[str, AnnData]) -> list[str]:
 
 def _lay_out(parts: dict[str, AnnData]) -> None:
     """Move the sections side by side along x, in place."""
-    gap = GAP * max(pitch(part.obsm["spatial"]) for part in parts.values())
-    left = 0.0
-    for part in parts.values():
-        places = part.obsm["spatial"] - part.obsm["spatial"].min(axis=0)
-        part.obsm["spatial"] = places + np.array([left, 0.0])
-        left += places[:, 0].max() + gap
+    sections = [part.obsm["spatial"] for part in parts.values()]
+    gap = SECTION_GAP * max(map(pitch, sections))
+    moved = side_by_side([section - section.min(axis=0) for section in sections], gap)
+    for part, section in zip(parts.values(), moved, strict=True):
+        part.obsm["spatial"] = section

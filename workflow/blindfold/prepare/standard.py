@@ -138,7 +138,7 @@ def _place(
     if card.image:
         image, scale = _image(read, file), float(read.uns["scale"])
         margin = geometry.MARGIN * pitch
-        image, coordinates = geometry.crop(image, coordinates, scale, margin, file)
+        image, coordinates = geometry.crop_image(image, coordinates, scale, margin, file)
         known["scale"] = scale
     if card.rescale_pitch is not None:
         factor = card.rescale_pitch / pitch

@@ -1,4 +1,4 @@
-"""The knobs of a mosaic."""
+"""Options of a mosaic."""
 
 from __future__ import annotations
 
