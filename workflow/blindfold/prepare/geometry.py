@@ -20,7 +20,7 @@ SECTION_GAP = 10
 
 
 def check_coordinates(coordinates: np.ndarray, names: list[str], file: Path) -> None:
-    """Check that every cell has a finite position in the plane.
+    """Check that every cell has finite coordinates in the plane.
 
     Raises
     ------
@@ -36,14 +36,14 @@ def check_coordinates(coordinates: np.ndarray, names: list[str], file: Path) -> 
     if bad.any():
         row = int(np.argmax(bad))
         raise BlindfoldError(
-            f"{int(bad.sum())} positions are missing", file=file,
+            f"{int(bad.sum())} cells have no coordinates", file=file,
             field=f"obsm.spatial, row {row} ({names[row]!r})", found=coordinates[row],
             expected="finite numbers", remedy="leave these cells out, or mend the file",
         )  # fmt: skip
 
 
-def check_repeated(coordinates: np.ndarray, names: list[str], card: DatasetCard, file: Path) -> int:
-    """Return the number of cells that lie where an earlier one lies.
+def count_repeated(coordinates: np.ndarray, names: list[str], card: DatasetCard, file: Path) -> int:
+    """Return the number of cells at the coordinates of an earlier cell.
 
     Raises
     ------
@@ -51,16 +51,16 @@ def check_repeated(coordinates: np.ndarray, names: list[str], card: DatasetCard,
         Where there are any and the card does not say that they are kept.
     """
     _, first = np.unique(coordinates, axis=0, return_index=True)
-    again = np.setdiff1d(np.arange(len(coordinates)), first)
-    if len(again) and card.repair.duplicate_spots == "refuse":
-        row = int(again[0])
+    repeated = np.setdiff1d(np.arange(len(coordinates)), first)
+    if len(repeated) and card.repair.duplicate_spots == "refuse":
+        row = int(repeated[0])
         raise BlindfoldError(
-            f"{len(again)} cells lie where another cell lies", file=file,
+            f"{len(repeated)} cells have the coordinates of another cell", file=file,
             field=f"obsm.spatial, row {row} ({names[row]!r})", found=coordinates[row],
             expected="one cell at each position",
             remedy="mend the file, or let the card say repair: {duplicate_spots: keep}",
         )  # fmt: skip
-    return len(again)
+    return len(repeated)
 
 
 def pitch(coordinates: np.ndarray) -> float:
@@ -81,7 +81,7 @@ def pitch(coordinates: np.ndarray) -> float:
 
 
 def measure_pitch(coordinates: np.ndarray, card: DatasetCard, file: Path) -> float:
-    """Return the pitch.
+    """Return the pitch, checked against the card.
 
     Raises
     ------

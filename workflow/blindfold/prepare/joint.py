@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Any
 from blindfold.core.datasets import DatasetCard, dataset_card
 from blindfold.core.errors import BlindfoldError
 from blindfold.prepare.geometry import SECTION_GAP, pitch, side_by_side
-from blindfold.prepare.labels import some
 from blindfold.prepare.raw import files_of, read_raw
-from blindfold.prepare.standard import Standard, standardise
+from blindfold.prepare.reading import examples
+from blindfold.prepare.standard import StandardDataset, standardise
 
 if TYPE_CHECKING:
     from anndata import AnnData
 
 
-def join_sections(card: DatasetCard, rows: list[dict[str, Any]], batch: str) -> Standard:
+def join_sections(card: DatasetCard, rows: list[dict[str, Any]], batch: str) -> StandardDataset:
     """Read each section by its own card and standardise all of them as one dataset.
 
     Parameters
@@ -30,10 +30,10 @@ def join_sections(card: DatasetCard, rows: list[dict[str, Any]], batch: str) -> 
 
     Returns
     -------
-    Standard
-        The genes that all sections share, in the order of the first; cells are called
-        ``<section>:<cell>``; spatial sections lie side by side along x. No image, and no features
-        of one.
+    StandardDataset
+        The genes that all sections share, in the order of the first section; cells are named
+        ``<section>:<cell>``; spatial sections lie side by side along x. There is no image, and no
+        features of one.
 
     Raises
     ------
@@ -76,7 +76,7 @@ def _shared_genes(parts: dict[str, AnnData]) -> list[str]:
     first, *others = (part.var_names for part in parts.values())
     genes = [gene for gene in first if all(gene in names for names in others)]
     if not genes:
-        shown = "; ".join(f"{name}: {some(part.var_names, 2)}" for name, part in parts.items())
+        shown = "; ".join(f"{name}: {examples(part.var_names, 2)}" for name, part in parts.items())
         raise BlindfoldError(
             "the sections share no gene", field="sections", found=shown,
             expected="the same kind of gene names in all sections",

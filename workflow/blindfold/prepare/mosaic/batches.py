@@ -16,7 +16,7 @@ def draw_factors(batches: int, genes: int, strength: float, rng: np.random.Gener
     strength
         Standard deviation of the factors' natural logarithm, whose mean is 0.
     rng
-        Source of chance.
+        Random generator.
 
     Returns
     -------

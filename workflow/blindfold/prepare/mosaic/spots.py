@@ -75,7 +75,7 @@ def choose_cells(
     mean
         Mean number of cells in a spot, at least 1.
     rng
-        Source of chance.
+        Random generator.
 
     Returns
     -------
@@ -110,7 +110,7 @@ def observe(
     dropout
         Chance that an entry of 1 is lost; an entry of n is lost with chance ``dropout / n``.
     rng
-        Source of chance.
+        Random generator.
 
     Returns
     -------
