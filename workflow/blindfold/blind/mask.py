@@ -75,10 +75,10 @@ class MaskedMatrix:
     def _ranked(self) -> np.ndarray:
         """Return genes by falling variance of masked counts, as scGNN ranks them."""
         cells, genes = self.matrix.shape
-        seen = np.zeros(genes, dtype=np.int64)
+        n_cells = np.zeros(genes, dtype=np.int64)
         for block, held in self._split():
-            seen += _without(block, held).getnnz(axis=0)
-        kept = np.flatnonzero(seen >= max(DETECTED * cells, 1))
+            n_cells += _without(block, held).getnnz(axis=0)
+        kept = np.flatnonzero(n_cells >= max(DETECTED * cells, 1))
         if not kept.size:
             raise BlindfoldError(
                 "no gene is seen in 1 % of the cells once entries are held out", field="mask",

@@ -183,11 +183,9 @@ def expand_clusters(config: Config, dataset: str, card: DatasetCard) -> list[str
             wanted.append(str(k))
         if isinstance(k, int) and card.expected.cells is not None and k > card.expected.cells:
             raise BlindfoldError(
-                "more clusters than cells",
-                field="clusters",
-                found=k,
+                "more clusters than cells", field="clusters", found=k,
                 expected=f"2 to {card.expected.cells} for dataset {dataset!r}",
-            )
+            )  # fmt: skip
     return list(dict.fromkeys(wanted))
 
 

@@ -53,7 +53,7 @@ def check_batches(batches: pd.Series, file: Path) -> None:
         raise BlindfoldError(
             f"{len(missing)} cells have no batch", file=file, field=f"batch {batches.name!r}",
             found=examples(missing), expected="a batch for every cell",
-            remedy="mend the column, or leave batch out",
+            remedy="correct the column, or leave batch out",
         )  # fmt: skip
 
 
@@ -71,7 +71,7 @@ def check_expected(frame: AnnData, card: DatasetCard, file: Path) -> None:
             raise BlindfoldError(
                 "the prepared data differ from the card", file=file, field=f"expected.{what}",
                 found=found[what], expected=expected,
-                remedy="mend the card, its options or the raw file",
+                remedy="correct the card, its options or the raw file",
             )  # fmt: skip
 
 

@@ -38,7 +38,7 @@ def check_coordinates(coordinates: np.ndarray, names: list[str], file: Path) -> 
         raise BlindfoldError(
             f"{int(bad.sum())} cells have no coordinates", file=file,
             field=f"obsm.spatial, row {row} ({names[row]!r})", found=coordinates[row],
-            expected="finite numbers", remedy="leave these cells out, or mend the file",
+            expected="finite numbers", remedy="leave these cells out, or correct the file",
         )  # fmt: skip
 
 
@@ -58,7 +58,7 @@ def count_repeated(coordinates: np.ndarray, names: list[str], card: DatasetCard,
             f"{len(repeated)} cells have the coordinates of another cell", file=file,
             field=f"obsm.spatial, row {row} ({names[row]!r})", found=coordinates[row],
             expected="one cell at each position",
-            remedy="mend the file, or let the card say repair: {duplicate_spots: keep}",
+            remedy="correct the file, or let the card say repair: {duplicate_spots: keep}",
         )  # fmt: skip
     return len(repeated)
 
@@ -95,7 +95,7 @@ def measure_pitch(coordinates: np.ndarray, card: DatasetCard, file: Path) -> flo
         raise BlindfoldError(
             "the pitch differs from the card", file=file, field="pitch", found=f"{measured:.6g}",
             expected=f"{card.pitch:g} within {TOLERANCE:.0%}",
-            remedy="check the unit of the coordinates, or mend the card",
+            remedy="check the unit of the coordinates, or correct the card",
         )  # fmt: skip
     return measured
 

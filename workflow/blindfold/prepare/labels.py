@@ -166,7 +166,7 @@ def match_labels(
         raise BlindfoldError(
             "cells and labels do not match", file=file, field="label.file",
             found="; ".join(found), expected="one row for every cell, and no more",
-            remedy="mend the file, or let the card say unmatched: report",
+            remedy="correct the file, or let the card say unmatched: report",
         )  # fmt: skip
     counts = {"cells_without_row": len(no_row), "rows_without_cell": len(no_cell)}
     return table.reindex(cells), counts

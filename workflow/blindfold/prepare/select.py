@@ -131,7 +131,7 @@ def _first_cells(names: pd.Index, card: DatasetCard, file: Path, flaws: Report) 
             raise BlindfoldError(
                 f"{int(repeated.sum())} cells have the name of another cell", file=file,
                 field="cell", found=examples(names[repeated].unique()), expected="each cell once",
-                remedy="mend the raw file, or let the card say repair: {duplicate_cells: first}",
+                remedy="correct the raw file, or let the card say repair: {duplicate_cells: first}",
             )  # fmt: skip
         flaws["duplicate_cells"] = {"found": int(repeated.sum()), "repair": "first"}
     return ~repeated

@@ -31,8 +31,8 @@ _LOOK_ELSEWHERE = (
     "by the reader's option log)"
 )
 _REMEDY = {
-    "infinite": "mend the raw file",
-    "missing": "mend the raw file, or let the card say repair: {missing_values: zero}",
+    "infinite": "correct the raw file",
+    "missing": "correct the raw file, or let the card say repair: {missing_values: zero}",
     "negative": _LOOK_ELSEWHERE,
     "fractional": _LOOK_ELSEWHERE,
     "huge": "counts this large are no counts: look at the raw file",

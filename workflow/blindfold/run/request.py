@@ -105,12 +105,9 @@ def _facts(path: Path) -> dict[str, Any]:
         found = io.sha256(file) if file.is_file() else "no file"
         if expected is not None and found != expected:
             raise BlindfoldError(
-                "the input is damaged or was changed",
-                file=file,
-                found=found,
-                expected=f"sha256 {expected} (card.json)",
-                remedy=f"delete {path} and run again",
-            )
+                "the input is damaged or was changed", file=file, found=found,
+                expected=f"sha256 {expected} (card.json)", remedy=f"delete {path} and run again",
+            )  # fmt: skip
     return facts
 
 
@@ -123,18 +120,14 @@ def _number_of_clusters(word: str, cells: int, facts: dict[str, Any], path: Path
             known: int | None = facts["n_clusters"]
             return known
         raise BlindfoldError(
-            "the number of classes is not known",
-            file=path.parent / "card.json",
-            field="n_clusters",
-            remedy="give --clusters an integer or estimate",
-        )
+            "the number of classes is not known", file=path.parent / "card.json",
+            field="n_clusters", remedy="give --clusters an integer or estimate",
+        )  # fmt: skip
     if not word.isdigit() or not 2 <= int(word) <= cells:
         raise BlindfoldError(
-            "impossible number of clusters",
-            field="clusters",
-            found=word,
+            "impossible number of clusters", field="clusters", found=word,
             expected=f"an integer from 2 to {cells} (the cells of {path}), truth or estimate",
-        )
+        )  # fmt: skip
     return int(word)
 
 

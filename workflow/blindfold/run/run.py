@@ -111,13 +111,12 @@ def _outcome_fields(
     report = child.read_report(output)
     peak_mb = max(outcome.peak_rss_mb, report.get("peak_rss_mb") or 0.0)
     earlier = report.get("earlier", {"wall_s": 0.0, "cpu_s": 0.0})
+    reported = ("device", "fit_s", "snapshot_s", "peak_gpu_mb")
     values: dict[str, Any] = {
+        **{name: report.get(name) for name in reported},
         "exit": outcome.exit, "wall_s": outcome.wall_s + earlier["wall_s"],
-        "cpu_s": outcome.cpu_s + earlier["cpu_s"],
-        "peak_rss_mb": peak_mb, "versions": report.get("versions", {}),
-        "device": report.get("device"), "fit_s": report.get("fit_s"),
-        "snapshot_s": report.get("snapshot_s"), "peak_gpu_mb": report.get("peak_gpu_mb"),
-        "notes": report.get("notes", {}),
+        "cpu_s": outcome.cpu_s + earlier["cpu_s"], "peak_rss_mb": peak_mb,
+        "versions": report.get("versions", {}), "notes": report.get("notes", {}),
         "hashes": {**resolved.initial_record["hashes"], "environment": report.get("environment")},
     }  # fmt: skip
     if opened:

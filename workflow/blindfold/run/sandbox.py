@@ -36,12 +36,9 @@ def protection(wanted: str) -> Protection:
         return "bwrap"
     if wanted == "bwrap":
         raise BlindfoldError(
-            "the sandbox does not work",
-            field="sandbox",
-            found=problem,
-            expected="bwrap",
+            "the sandbox does not work", field="sandbox", found=problem, expected="bwrap",
             remedy="install bubblewrap (Debian: apt-get install bubblewrap), or set sandbox: auto",
-        )
+        )  # fmt: skip
     return "tripwire"
 
 

@@ -124,12 +124,12 @@ def observe(
     per_entry = np.repeat(depth, np.diff(counts.indptr))
     captured = rng.binomial(counts.data.astype(np.int64), per_entry)
     lost = rng.random(len(captured)) < dropout / np.maximum(captured, 1)
-    seen, complete = counts.astype(np.float32), counts.astype(np.float32)
-    seen.data = np.where(lost, 0, captured).astype(np.float32)
-    for row in np.flatnonzero(np.asarray(seen.sum(axis=1)).ravel() == 0):
+    measured, complete = counts.astype(np.float32), counts.astype(np.float32)
+    measured.data = np.where(lost, 0, captured).astype(np.float32)
+    for row in np.flatnonzero(np.asarray(measured.sum(axis=1)).ravel() == 0):
         span = slice(counts.indptr[row], counts.indptr[row + 1])
-        seen.data[span.start + int(np.argmax(counts.data[span]))] = 1
-    complete.data = np.maximum(captured, seen.data).astype(np.float32)
-    for matrix in (seen, complete):
+        measured.data[span.start + int(np.argmax(counts.data[span]))] = 1
+    complete.data = np.maximum(captured, measured.data).astype(np.float32)
+    for matrix in (measured, complete):
         matrix.eliminate_zeros()
-    return seen, complete
+    return measured, complete

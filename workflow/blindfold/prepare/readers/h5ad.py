@@ -202,7 +202,7 @@ def _rows(matrix: Any, keep: np.ndarray) -> sp.csr_matrix:
 
 
 def _unreadable(path: Path, error: Exception) -> BlindfoldError:
-    """Tell a newer file from a damaged one."""
+    """Return the message for a file of a newer anndata, or for a damaged one."""
     reason = f"{type(error).__name__}: {str(error).splitlines()[0][:200]}"
     newer = "IORegistry" in type(error).__name__ or "No read method" in str(error)
     return BlindfoldError(

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class Options(Strict):
-    """The reader has no options: which of the two layouts a file has is seen from the file."""
+    """The reader has no options: the file itself shows which of the two layouts it has."""
 
 
 def read(files: dict[str, Path], options: dict[str, Any], card: DatasetCard) -> AnnData:
