@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
+import pandas as pd
+from anndata import AnnData
 
 from blindfold.blind.facts import CountSummary, dataset_facts, preparation_report
 from blindfold.blind.mask import MaskedMatrix, held_out_table, mask_seed
@@ -17,10 +18,6 @@ from blindfold.core.datasets import IMAGE_FEATURES, DatasetCard
 from blindfold.core.errors import BlindfoldError
 from blindfold.core.layout import Layout
 from blindfold.core.seeding import seed_sequence
-
-if TYPE_CHECKING:
-    import pandas as pd
-    from anndata import AnnData
 
 
 def blind(dataset: str, card: DatasetCard, results: Layout, seed: int) -> Path:
@@ -147,14 +144,11 @@ def blinded_frame(prepared: AnnData, order: np.ndarray, batch: str | None) -> An
         Everything but ``X``: gene names, anonymous cells, ``obs["batch"]``, ``obsm["spatial"]``
         and ``uns["blindfold"]``; no other slot.
     """
-    import anndata
-    import pandas as pd
-
     obs = pd.DataFrame(index=anonymous_names(len(order)))
     if batch is not None:
         codes, _ = pd.factorize(prepared.obs[batch].astype(object).to_numpy())
         obs["batch"] = pd.Categorical([f"b{code + 1:02d}" for code in codes[order]])
-    frame = anndata.AnnData(None, obs=obs, var=pd.DataFrame(index=list(prepared.var_names)))
+    frame = AnnData(None, obs=obs, var=pd.DataFrame(index=list(prepared.var_names)))
     if "spatial" in prepared.obsm:
         frame.obsm["spatial"] = np.asarray(prepared.obsm["spatial"], dtype=np.float64)[order]
     keys = ("unit", "pitch", "technology", "scale")
@@ -181,8 +175,6 @@ def truth_table(prepared: AnnData, order: np.ndarray, card: DatasetCard) -> pd.D
         Columns cell, original [, label, label_2 ...]; rows in the order of the input; missing
         labels are null.
     """
-    import pandas as pd
-
     original = prepared.obs_names.to_numpy(dtype=object)[order]
     table = pd.DataFrame({"cell": anonymous_names(len(order)), "original": original})
     if card.label is not None:

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+import pandas as pd
 import scipy.sparse as sp
 
 from blindfold.core.blocks import join_blocks, row_blocks
 from blindfold.core.datasets import Mask
 from blindfold.core.errors import BlindfoldError
 from blindfold.core.seeding import seed_sequence
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 DETECTED = 0.01
 """Share of the cells that must express a gene, and then of these genes that a cell must express,
@@ -168,8 +166,6 @@ def held_out_table(
     BlindfoldError
         Where nothing could be held out.
     """
-    import pandas as pd
-
     ordered = held[order]
     ordered.sort_indices()
     if not ordered.nnz:

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import pandas as pd
+from anndata import AnnData
 
 from blindfold.core.datasets import DatasetCard
 from blindfold.core.errors import BlindfoldError, did_you_mean
 from blindfold.prepare.reading import examples
-
-if TYPE_CHECKING:
-    import pandas as pd
-    from anndata import AnnData
 
 
 def check_labels(labels: pd.Series, card: DatasetCard, file: Path) -> None:

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 import scipy.sparse as sp
+from anndata import AnnData
+from scipy.stats import binom
 
 from blindfold.core.datasets import DatasetCard, Degradation
 from blindfold.core.errors import BlindfoldError
 from blindfold.core.seeding import seed_sequence
 from blindfold.prepare.geometry import pitch
-
-if TYPE_CHECKING:
-    from anndata import AnnData
 
 
 def degrade(adata: AnnData, step: Degradation, card: DatasetCard, name: str) -> AnnData:
@@ -124,8 +121,6 @@ def thin(counts: np.ndarray, share: float, rng: np.random.Generator) -> np.ndarr
     numpy.ndarray
         What is kept, in the type of ``counts``.
     """
-    from scipy.stats import binom
-
     kept = binom.ppf(rng.random(len(counts)), counts.astype(np.float64), share)
     # the quantile at exactly 0 is -1 by scipy's convention
     return np.asarray(np.maximum(kept, 0).astype(counts.dtype))

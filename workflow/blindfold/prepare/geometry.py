@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+from scipy.spatial import cKDTree
 
 from blindfold.core.datasets import DatasetCard
 from blindfold.core.errors import BlindfoldError
@@ -71,8 +72,6 @@ def pitch(coordinates: np.ndarray) -> float:
     coordinates
         N x 2; several cells at one position count as one. NaN where there is one position alone.
     """
-    from scipy.spatial import cKDTree
-
     distinct = np.unique(coordinates, axis=0)
     if len(distinct) < 2:
         return float("nan")

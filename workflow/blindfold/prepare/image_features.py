@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
+import pandas as pd
 
 from blindfold.core.errors import BlindfoldError
 from blindfold.prepare.reading import examples, match_rows, reading, separator
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 
 def read_image_features(file: Path, cells: pd.Index) -> np.ndarray:
@@ -37,8 +34,6 @@ def read_image_features(file: Path, cells: pd.Index) -> np.ndarray:
         Where the file is no table of numbers, a value is infinite, a spot has no row or several,
         or no spot has features.
     """
-    import pandas as pd
-
     remedy = "add the rows; leave the fields empty where there is nothing to see"
     table = _table(file)
     table = match_rows(table, table.index, cells, file, remedy)
@@ -60,8 +55,6 @@ def read_image_features(file: Path, cells: pd.Index) -> np.ndarray:
 
 def _table(file: Path) -> pd.DataFrame:
     """Read the table, its rows by the spots' names."""
-    import pandas as pd
-
     with reading(file, "the image features", "a table as csv, tsv (gzip allowed) or parquet"):
         if file.suffix == ".parquet":
             table = pd.read_parquet(file)

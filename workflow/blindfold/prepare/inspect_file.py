@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
+from anndata import AnnData
 
 from blindfold.core.blocks import numbered_blocks
 from blindfold.core.datasets import DatasetCard, Repair
@@ -19,9 +19,6 @@ from blindfold.prepare.readers.h5ad import layer_names, open_h5ad, read
 from blindfold.prepare.reading import as_text, examples
 from blindfold.prepare.select import select
 from blindfold.prepare.value_check import ValueCheck, guess_normalisation
-
-if TYPE_CHECKING:
-    from anndata import AnnData
 
 MAX_CLASSES = 200
 """Largest number of values of a column that could be labels."""

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import anndata
+from anndata import AnnData
 
 from blindfold.core.datasets import DatasetCard, dataset_card
 from blindfold.core.errors import BlindfoldError
@@ -11,9 +14,6 @@ from blindfold.prepare.geometry import SECTION_GAP, pitch, side_by_side
 from blindfold.prepare.raw import files_of, read_raw
 from blindfold.prepare.reading import examples
 from blindfold.prepare.standard import StandardDataset, standardise
-
-if TYPE_CHECKING:
-    from anndata import AnnData
 
 
 def join_sections(card: DatasetCard, rows: list[dict[str, Any]], batch: str) -> StandardDataset:
@@ -40,8 +40,6 @@ def join_sections(card: DatasetCard, rows: list[dict[str, Any]], batch: str) -> 
     BlindfoldError
         Where a section is refused, sections share no gene, or a label column is in none.
     """
-    import anndata
-
     parts = {name: _section(name, rows) for name in card.sections}
     genes = _shared_genes(parts)
     reports = {name: part.uns.pop("report") for name, part in parts.items()}

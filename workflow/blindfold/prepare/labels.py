@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+
+import pandas as pd
 
 from blindfold.core.datasets import Label, LabelFile
 from blindfold.core.errors import BlindfoldError, did_you_mean
 from blindfold.prepare.reading import as_text, check_unique, examples, lookup, reading, separator
-
-if TYPE_CHECKING:
-    import pandas as pd
-
 
 MISSING = ["NA", "NaN", "nan"]
 """What R and pandas write into text where there is no value; an empty field means the same."""
@@ -45,8 +42,6 @@ def read_labels(
         For a missing column, a cell with several rows in the file, cells or rows without a
         counterpart, and classes to merge that do not exist.
     """
-    import pandas as pd
-
     if label is None:
         return pd.DataFrame(index=obs.index), {}
     table = obs
@@ -110,8 +105,6 @@ def read_table(file: Path, source: LabelFile) -> pd.DataFrame:
 
 def _text_table(file: Path, header: bool) -> pd.DataFrame:
     """Read every column as text; where there is no header, columns are named 0, 1, ..."""
-    import pandas as pd
-
     with reading(file, "the label file", "a table as csv or tsv, gzip allowed"):
         table = pd.read_csv(
             file, sep=separator(file), header=0 if header else None, dtype=str,

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import numpy as np
+from PIL import Image
 
 from blindfold.core import io
 from blindfold.core.blocks import row_blocks, write_blocks
 from blindfold.core.datasets import DatasetCard
 from blindfold.core.layout import Layout
 from blindfold.prepare.check import check_expected
+from blindfold.prepare.degrade import degrade
 from blindfold.prepare.joint import join_sections
 from blindfold.prepare.raw import files_of, read_raw
 from blindfold.prepare.standard import StandardDataset, permute_labels, standardise
-
-if TYPE_CHECKING:
-    import numpy as np
 
 
 def prepare(dataset: str, card: DatasetCard, results: Layout, permute: bool = False) -> Path:
@@ -70,8 +71,6 @@ def _degraded(made: StandardDataset, card: DatasetCard) -> StandardDataset:
     What is lost at random depends on the title, which all steps of a robustness ladder share: each
     step loses what the step before lost and more, so that no new draw blurs the slope.
     """
-    from blindfold.prepare.degrade import degrade
-
     assert card.degrade is not None
     report = made.frame.uns["report"]
     frame = degrade(made.whole(), card.degrade, card, card.title)
@@ -82,7 +81,6 @@ def _degraded(made: StandardDataset, card: DatasetCard) -> StandardDataset:
 
 
 def _write_image(path: Path, image: np.ndarray) -> None:
-    from PIL import Image
 
     with io.atomic(path) as temporary:
         Image.fromarray(image).save(temporary, format="PNG")

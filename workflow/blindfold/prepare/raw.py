@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+from anndata import AnnData
 
 from blindfold.core.datasets import DatasetCard
 from blindfold.core.errors import BlindfoldError
 from blindfold.prepare.readers import reader
-
-if TYPE_CHECKING:
-    from anndata import AnnData
 
 
 class Roles(dict[str, Path]):

@@ -6,12 +6,11 @@ import gzip
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import pandas as pd
 
 from blindfold.core.errors import BlindfoldError, did_you_mean
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 
 @contextmanager
@@ -38,7 +37,7 @@ def reading(file: Path, what: str, expected: str) -> Iterator[None]:
         ) from error  # fmt: skip
 
 
-def lookup(table: Mapping[str, Any] | pd.DataFrame, name: str, field: str, file: Path) -> Any:
+def lookup(table: Mapping[str, Any] | pd.DataFrame, name: str, field: str, file: Path | str) -> Any:
     """Return a column or member.
 
     Raises
@@ -60,8 +59,6 @@ def examples(names: Iterable[object], most: int = 3) -> str:
 
 def text(values: Iterable[Any]) -> list[str]:
     """Return values as strings; bytes are UTF-8, missing values are empty."""
-    import pandas as pd
-
     plain = pd.Series(list(values), dtype=object)
     return plain.where(plain.notna(), "").map(_decoded).astype(str).tolist()
 
@@ -75,8 +72,6 @@ def as_text(values: pd.Series) -> pd.Series:
 
     ``1``, ``1.0`` and ``"1.0"`` are the same class ``"1"`` where every value is a whole number.
     """
-    import pandas as pd
-
     words = pd.Series(text(values), index=values.index, dtype=object).str.strip()
     if words[words != ""].str.fullmatch(r"[+-]?\d+(\.0*)?").all():
         words = words.str.replace(r"\.0*$", "", regex=True)
@@ -129,8 +124,6 @@ def match_rows(
     BlindfoldError
         Where a cell has no row, or several.
     """
-    import pandas as pd
-
     index, wanted = pd.Index(text(names)), pd.Index(cells)
     check_unique(index, file)
     missing = wanted[~wanted.isin(index)]

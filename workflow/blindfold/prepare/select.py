@@ -5,20 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+import pandas as pd
 import scipy.sparse as sp
+from anndata import AnnData
 
 from blindfold.core.blocks import numbered_blocks
 from blindfold.core.datasets import DatasetCard
 from blindfold.core.errors import BlindfoldError
 from blindfold.prepare.reading import examples
 from blindfold.prepare.value_check import ValueCheck
-
-if TYPE_CHECKING:
-    import pandas as pd
-    from anndata import AnnData
 
 Report = dict[str, Any]
 
@@ -141,8 +139,6 @@ def _distinct_genes(
     names: pd.Index, card: DatasetCard, file: Path, flaws: Report
 ) -> tuple[list[str], sp.csr_matrix | None]:
     """Return distinct genes in the order of the matrix, and which columns are summed to each."""
-    import pandas as pd
-
     repeated = np.asarray(names.duplicated())
     if not repeated.any():
         return list(names.astype(str)), None

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+import pandas as pd
 import scipy.sparse as sp
+from anndata import AnnData
 
 from blindfold.core.blocks import join_blocks
 from blindfold.core.datasets import IMAGE_FEATURES, DatasetCard
@@ -18,10 +20,6 @@ from blindfold.prepare.check import check_batches, check_labels
 from blindfold.prepare.image_features import read_image_features
 from blindfold.prepare.labels import read_labels, text_column
 from blindfold.prepare.select import Report, select
-
-if TYPE_CHECKING:
-    import pandas as pd
-    from anndata import AnnData
 
 
 @dataclass(frozen=True)
@@ -73,9 +71,6 @@ def standardise(
     BlindfoldError
         Where a column, the coordinates, the image or the values are missing or wrong.
     """
-    import anndata
-    import pandas as pd
-
     file = next(iter(files.values()))
     labels, unmatched = read_labels(read.obs, card.label, files, file)
     eligible = np.ones(read.n_obs, dtype=bool)
@@ -94,7 +89,7 @@ def standardise(
     if card.label is not None and not part:
         check_labels(table[card.label.column], card, file)
     names = pd.Index(read.obs_names[kept.cells].astype(str), name=None)
-    frame = anndata.AnnData(
+    frame = AnnData(
         None, obs=categories(table).set_axis(names, axis=0), var=pd.DataFrame(index=kept.genes)
     )
     frame.uns["blindfold"] = {"technology": card.technology}
@@ -109,8 +104,6 @@ def standardise(
 
 def categories(table: pd.DataFrame) -> pd.DataFrame:
     """Return text columns as categories, sorted."""
-    import pandas as pd
-
     columns: dict[str, Any] = {
         name: pd.Categorical(column, categories=sorted(set(column.dropna())))
         for name, column in table.items()

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
+import pandas as pd
 import scipy.sparse as sp
 
 from blindfold.core.datasets import DatasetCard
 from blindfold.core.errors import BlindfoldError
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 LARGEST = 2**24
 """Integers up to here are exact in float32."""

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
+import pandas as pd
 import scipy.sparse as sp
 
 from blindfold.core.blocks import join_blocks, row_blocks
 from blindfold.core.datasets import DatasetCard, Label
-from blindfold.core.errors import BlindfoldError, did_you_mean
+from blindfold.core.errors import BlindfoldError
 from blindfold.prepare.mosaic.options import Cells
-
-if TYPE_CHECKING:
-    import pandas as pd
+from blindfold.prepare.readers import reader
+from blindfold.prepare.reading import lookup
 
 
 @dataclass(frozen=True)
@@ -54,20 +53,13 @@ def read_cells(files: dict[str, Path], cells: Cells, card: DatasetCard) -> RealC
     BlindfoldError
         For a missing column, or values that are no counts.
     """
-    from blindfold.prepare.readers import reader
-
     # that reader sees a dataset of single cells whose classes are the cell types
     changes = {"modality": "scrna", "label": Label(column=cells.cell_type), "batch": None}
     read = reader(cells.reader)(files, cells.options, card.model_copy(update=changes))
-    if cells.cell_type not in read.obs:
-        raise BlindfoldError(
-            "no such column", file=card.title, field="options.cells.cell_type",
-            found=cells.cell_type, remedy=did_you_mean(cells.cell_type, map(str, read.obs)),
-        )  # fmt: skip
+    types = lookup(read.obs, cells.cell_type, "options.cells.cell_type", card.title).astype(object)
     counts = join_blocks(row_blocks(read.X))
     counts.eliminate_zeros()
     _check_counts(counts, card)
-    types = read.obs[cells.cell_type].astype(object)
     kept = (types.notna() & (types.astype(str) != "")).to_numpy() & (np.diff(counts.indptr) > 0)
     codes = np.unique(types[kept].astype(str), return_inverse=True)[1]
     return RealCells(counts[np.flatnonzero(kept)], codes, read.var_names)

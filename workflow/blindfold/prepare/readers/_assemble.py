@@ -7,17 +7,15 @@ import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+import pandas as pd
+import scipy.sparse as sp
+from anndata import AnnData
 
 from blindfold.core.errors import BlindfoldError
 from blindfold.prepare.reading import as_text, lookup, text
-
-if TYPE_CHECKING:
-    import pandas as pd
-    import scipy.sparse as sp
-    from anndata import AnnData
 
 
 def assemble(
@@ -42,9 +40,6 @@ def assemble(
     BlindfoldError
         Where names or a column have another length than the matrix.
     """
-    import anndata
-    import pandas as pd
-
     rows, columns = counts.shape
     cells = [f"row-{i + 1}" for i in range(rows)] if cells is None else text(cells)
     genes = [f"gene-{i + 1}" for i in range(columns)] if genes is None else text(genes)
@@ -54,7 +49,7 @@ def assemble(
         check_length(obs[column], rows, f"column {str(column)!r}", file)
     table = pd.DataFrame({str(column): np.asarray(obs[column]) for column in obs}, index=cells)
     with repeated_names_allowed():
-        return anndata.AnnData(counts, obs=table, var=pd.DataFrame(index=genes))
+        return AnnData(counts, obs=table, var=pd.DataFrame(index=genes))
 
 
 @contextmanager
@@ -94,8 +89,6 @@ def cells_where(table: Any, where: Mapping[str, Any], n_cells: int, file: Path) 
     BlindfoldError
         Where a column is missing, or no cell has the values.
     """
-    import pandas as pd
-
     kept = np.ones(n_cells, dtype=bool)
     for name, value in where.items():
         column = as_text(pd.Series(lookup(table, name, "options.where", file)))

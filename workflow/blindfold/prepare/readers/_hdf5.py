@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import h5py
 import numpy as np
 import scipy.sparse as sp
 
 from blindfold.core.blocks import join_blocks, row_blocks
 from blindfold.core.errors import BlindfoldError
-
-if TYPE_CHECKING:
-    import h5py
 
 _OTHER_FORMATS = {
     b"\x1f\x8b": "a gzip file: unpack it first",
@@ -37,7 +35,6 @@ def open_hdf5(path: Path, what: str = "an HDF5 file") -> h5py.File:
     BlindfoldError
         For a missing or empty file, a folder, another format, or a truncated file.
     """
-    import h5py
 
     def problem(wrong: str, found: str | None, remedy: str) -> BlindfoldError:
         return BlindfoldError(wrong, file=path, found=found, expected=what, remedy=remedy)

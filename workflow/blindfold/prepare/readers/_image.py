@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+from PIL import Image
 
 from blindfold.prepare.reading import reading
 
@@ -22,7 +23,5 @@ def read_image(file: Path) -> np.ndarray:
     BlindfoldError
         Where the file is no image, or a truncated one.
     """
-    from PIL import Image
-
     with reading(file, "the image", "a PNG, JPEG or TIFF file"), Image.open(file) as image:
         return np.array(image.convert("RGB"), dtype=np.uint8)

@@ -7,7 +7,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+import pandas as pd
+import rdata
 import scipy.sparse as sp
+import xarray
 
 from blindfold.core.errors import BlindfoldError, did_you_mean
 from blindfold.prepare.reading import reading, text
@@ -34,8 +37,6 @@ def load(file: Path) -> dict[str, Any]:
     BlindfoldError
         Where the file is no R data.
     """
-    import rdata
-
     with reading(file, "the file", "R data: .rda or .RData"), warnings.catch_warnings():
         # S4 classes come as plain namespaces, which is what is wanted
         warnings.filterwarnings("ignore", message="Missing constructor")
@@ -65,7 +66,6 @@ def object_at(objects: dict[str, Any], keys: list[str | int], file: Path) -> Any
 
 
 def _members(found: Any) -> dict[Any, Any]:
-    import pandas as pd
 
     if isinstance(found, dict):
         return found
@@ -89,9 +89,6 @@ def matrix_at(objects: dict[str, Any], keys: list[str | int], file: Path) -> Mat
     BlindfoldError
         Where there is none of these.
     """
-    import pandas as pd
-    import xarray
-
     found = object_at(objects, keys, file)
     if all(hasattr(found, slot) for slot in ("i", "p", "Dim", "Dimnames")):
         parts = (found.x, found.i, found.p)
@@ -115,8 +112,6 @@ def matrix_at(objects: dict[str, Any], keys: list[str | int], file: Path) -> Mat
 
 def _names(names: Any) -> list[str] | None:
     """Return dimension names; R's NULL and automatic row numbers are no names."""
-    import pandas as pd
-
     if isinstance(names, pd.RangeIndex) or not hasattr(names, "__len__") or isinstance(names, str):
         return None
     return text(np.asarray(names)) if len(names) else None

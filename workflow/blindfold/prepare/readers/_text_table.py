@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import IO, NamedTuple
 
 import numpy as np
+import pandas as pd
 import scipy.sparse as sp
 
 from blindfold.core.blocks import join_blocks
@@ -133,8 +134,6 @@ def _parse(
     file: Path, separator: str, header: int, width: int, numbers: np.ndarray
 ) -> tuple[sp.csr_matrix, dict[int, list[str]]]:
     """Return the numbers, and every other column as strings by its position."""
-    import pandas as pd
-
     words = sorted(set(range(width)) - set(numbers.tolist()))
     with reading(file, "the table", _EXPECTED), _open(file) as handle:
         for _ in range(header):  # quoted names in them are not for the parser of numbers

@@ -5,9 +5,15 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import anndata
+import h5py
 import numpy as np
+import pandas as pd
+import scipy.sparse as sp
+from anndata import AnnData
+from anndata.io import read_elem, sparse_dataset
 from pydantic import Field
 
 from blindfold.core import io
@@ -19,12 +25,6 @@ from blindfold.prepare.readers._assemble import cells_where, coordinates_of
 from blindfold.prepare.readers._hdf5 import open_hdf5
 from blindfold.prepare.readers._logarithms import Log, linear
 from blindfold.prepare.reading import lookup
-
-if TYPE_CHECKING:
-    import h5py
-    import pandas as pd
-    import scipy.sparse as sp
-    from anndata import AnnData
 
 IN_MEMORY = 2**26
 """Stored values up to which a matrix is loaded; larger ones are read block by block."""
@@ -126,8 +126,6 @@ def layer_names(file: h5py.File) -> list[str]:
 
 def _read_parts(file: h5py.File, chosen: Options, path: Path) -> AnnData:
     """Read nothing but the parts that are asked for."""
-    from anndata.io import read_elem
-
     matrix = {"X": "X", "raw": "raw/X"}.get(chosen.layer, f"layers/{chosen.layer}")
     genes = "raw/var" if chosen.layer == "raw" else "var"
     obs, var = read_elem(file["obs"]), read_elem(file[genes])
@@ -137,8 +135,6 @@ def _read_parts(file: h5py.File, chosen: Options, path: Path) -> AnnData:
 
 def _read_whole(path: Path, chosen: Options) -> AnnData:
     """Read a file of an anndata before 0.8, whole: it is small, and only anndata knows how."""
-    import anndata
-
     whole = anndata.read_h5ad(path)
     source = whole.raw if chosen.layer == "raw" else whole
     matrix = source.X if chosen.layer in ("X", "raw") else whole.layers[chosen.layer]
@@ -159,12 +155,9 @@ def _positions(
 
 def _load(stored: h5py.Group | h5py.Dataset) -> Any:
     """Return a matrix: in memory where it is small or has compressed columns, else opened."""
-    import anndata
-    import h5py
-
     if isinstance(stored, h5py.Dataset):
         return stored if stored.size > IN_MEMORY else stored[()]
-    opened = anndata.io.sparse_dataset(stored)
+    opened = sparse_dataset(stored)
     if opened.format == "csr" and stored["data"].size > IN_MEMORY:
         return opened
     return opened.to_memory().tocsr()
@@ -175,9 +168,6 @@ def _assemble(
     chosen: Options, path: Path,
 ) -> AnnData:  # fmt: skip
     """Put the parts together, with the cells and names that the options ask for."""
-    import anndata
-    import pandas as pd
-
     if not isinstance(chosen.coordinates, str):
         positions = coordinates_of(obs, chosen.coordinates, "options.coordinates", path)
     if chosen.cell_column is not None:
@@ -190,7 +180,7 @@ def _assemble(
     if chosen.log != "none":
         matrix = linear(_rows(matrix, np.ones(len(obs), dtype=bool)), chosen.log)
     obs.index, var.index = obs.index.astype(str), var.index.astype(str)
-    adata = anndata.AnnData(matrix, obs=obs, var=pd.DataFrame(index=var.index))
+    adata = AnnData(matrix, obs=obs, var=pd.DataFrame(index=var.index))
     if positions is not None:
         adata.obsm["spatial"] = positions
     return adata

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import warnings
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+import pandas as pd
 import scipy.sparse as sp
+from anndata import AnnData
 from pydantic import Field
 
 from blindfold.core import io
@@ -15,9 +17,6 @@ from blindfold.core.datasets import DatasetCard
 from blindfold.core.errors import BlindfoldError
 from blindfold.core.strict import Strict
 from blindfold.prepare.reading import lookup
-
-if TYPE_CHECKING:
-    from anndata import AnnData
 
 TOLERANCE = 0.1
 """How far from an integer a recovered count may lie before it is rounded."""
@@ -52,9 +51,6 @@ def read(files: dict[str, Path], options: dict[str, Any], card: DatasetCard) -> 
     BlindfoldError
         For an unknown option, or where the counts cannot be recovered exactly.
     """
-    import anndata
-    import pandas as pd
-
     chosen = io.validate(Options, options, f"card {card.title!r}: options")
     with warnings.catch_warnings():
         # anndata warns of every column of an old file, and that it moves graphs nobody reads here
@@ -62,7 +58,7 @@ def read(files: dict[str, Path], options: dict[str, Any], card: DatasetCard) -> 
         warnings.filterwarnings("ignore", message="Moving element", category=FutureWarning)
         source = io.read_h5ad(files["cells"])
     counts = recover_from_raw(source, chosen.total, chosen.target_sum, files["cells"])
-    return anndata.AnnData(counts, obs=source.obs, var=pd.DataFrame(index=source.raw.var_names))
+    return AnnData(counts, obs=source.obs, var=pd.DataFrame(index=source.raw.var_names))
 
 
 def recover_from_raw(adata: AnnData, total: str, target_sum: float, file: Path) -> sp.csr_matrix:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
+from anndata import AnnData
 from pydantic import Field
 
 from blindfold.core import io
@@ -15,9 +16,6 @@ from blindfold.core.strict import Strict
 from blindfold.prepare.readers._assemble import assemble, cells_where, coordinates_of
 from blindfold.prepare.readers._hdf5 import open_hdf5, read_matrix
 from blindfold.prepare.reading import lookup, text
-
-if TYPE_CHECKING:
-    from anndata import AnnData
 
 
 class Options(Strict):

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import numpy as np
 import scipy.sparse as sp
+from anndata import AnnData
 from pydantic import Field
+from scipy.io import loadmat, whosmat
 
 from blindfold.core import io
 from blindfold.core.datasets import DatasetCard
@@ -16,9 +18,6 @@ from blindfold.prepare.readers import _matlab_hdf5
 from blindfold.prepare.readers._assemble import assemble, check_length
 from blindfold.prepare.readers._logarithms import Log, linear
 from blindfold.prepare.reading import lookup, reading, text
-
-if TYPE_CHECKING:
-    from anndata import AnnData
 
 
 class Options(Strict):
@@ -81,8 +80,6 @@ def read(files: dict[str, Path], options: dict[str, Any], card: DatasetCard) -> 
 
 def _load(file: Path, wanted: set[str]) -> dict[str, Any]:
     """Return the wanted variables by name; of the others at most the names."""
-    from scipy.io import loadmat, whosmat
-
     with reading(file, "the file", "a MATLAB file: .mat"):
         try:
             others = dict.fromkeys(name for name, _, _ in whosmat(file))

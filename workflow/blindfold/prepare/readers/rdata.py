@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import numpy as np
+import pandas as pd
 import scipy.sparse as sp
+import xarray
+from anndata import AnnData
 from pydantic import Field
 
 from blindfold.core import io
@@ -17,10 +20,6 @@ from blindfold.prepare.readers._assemble import assemble, check_length, coordina
 from blindfold.prepare.readers._logarithms import Log, erase, linear
 from blindfold.prepare.readers._r_objects import load, matrix_at, object_at
 from blindfold.prepare.reading import lookup, match_rows, text
-
-if TYPE_CHECKING:
-    import pandas as pd
-    from anndata import AnnData
 
 
 class Options(Strict):
@@ -118,9 +117,6 @@ def _obs(
 
 def _labels(found: Any, cells: list[str] | None, length: int, file: Path) -> list[str]:
     """Return a label vector in the order of the cells."""
-    import pandas as pd
-    import xarray
-
     if isinstance(found, xarray.DataArray) and found.coords and cells is not None:
         names = found.coords[found.dims[0]].values
         frame = match_rows(pd.DataFrame({"label": found.values}), names, cells, file)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+import pandas as pd
+from anndata import AnnData
 from pydantic import Field
 
 from blindfold.core import io
@@ -15,10 +17,6 @@ from blindfold.prepare.readers._assemble import assemble, coordinates_of
 from blindfold.prepare.readers._image import read_image
 from blindfold.prepare.readers._text_table import read_text_table
 from blindfold.prepare.reading import lookup, match_rows, reading
-
-if TYPE_CHECKING:
-    import pandas as pd
-    from anndata import AnnData
 
 
 class Cover(Strict):
@@ -85,8 +83,6 @@ def read(files: dict[str, Path], options: dict[str, Any], card: DatasetCard) -> 
 
 def _at_spots(file: Path, spots: list[str]) -> pd.DataFrame:
     """Return a table's rows for the spots; positions are rounded to those of the array."""
-    import pandas as pd
-
     with reading(file, "the table", "tab separated columns, gzip allowed"):
         table = pd.read_csv(file, sep="\t", low_memory=False)
     xy = [lookup(table, name, "columns", file) for name in ("x", "y")]

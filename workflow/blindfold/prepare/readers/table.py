@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import Any, Literal, Self
 
 import scipy.sparse as sp
+from anndata import AnnData
 from pydantic import Field, model_validator
 
 from blindfold.core import io
@@ -16,9 +17,6 @@ from blindfold.prepare.readers._assemble import assemble, check_length
 from blindfold.prepare.readers._logarithms import Log, linear
 from blindfold.prepare.readers._text_table import TextTable, read_lines, read_text_table
 from blindfold.prepare.reading import lookup
-
-if TYPE_CHECKING:
-    from anndata import AnnData
 
 
 class Options(Strict):

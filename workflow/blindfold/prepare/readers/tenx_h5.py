@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
+import scanpy as sc
+from anndata import AnnData
 from pydantic import Field
 
 from blindfold.core import io
@@ -13,9 +15,6 @@ from blindfold.core.strict import Strict
 from blindfold.prepare.readers._assemble import repeated_names_allowed
 from blindfold.prepare.readers._hdf5 import open_hdf5
 from blindfold.prepare.reading import reading
-
-if TYPE_CHECKING:
-    from anndata import AnnData
 
 
 class Options(Strict):
@@ -47,8 +46,6 @@ def read(files: dict[str, Path], options: dict[str, Any], card: DatasetCard) -> 
     BlindfoldError
         Where the file is no such matrix, or the genome has to be chosen.
     """
-    import scanpy as sc
-
     chosen = io.validate(Options, options, f"card {card.title!r}: options")
     file = files["counts"]
     with open_hdf5(file) as handle:

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
+import pandas as pd
 import scipy.sparse as sp
+from anndata import AnnData
 from pydantic import Field
+from scipy.io import mmread
 
 from blindfold.core import io
 from blindfold.core.datasets import DatasetCard
 from blindfold.core.strict import Strict
 from blindfold.prepare.readers._assemble import assemble, check_length
 from blindfold.prepare.reading import reading
-
-if TYPE_CHECKING:
-    import pandas as pd
-    from anndata import AnnData
 
 
 class Options(Strict):
@@ -48,8 +47,6 @@ def read(files: dict[str, Path], options: dict[str, Any], card: DatasetCard) -> 
     BlindfoldError
         Where a file is damaged, or lengths do not agree.
     """
-    from scipy.io import mmread
-
     chosen = io.validate(Options, options, f"card {card.title!r}: options")
     file = files["matrix"]
     with reading(file, "the matrix", "a Matrix Market file, plain or gzip"):
@@ -66,7 +63,6 @@ def read(files: dict[str, Path], options: dict[str, Any], card: DatasetCard) -> 
 
 
 def _table(file: Path) -> pd.DataFrame:
-    import pandas as pd
 
     with reading(file, "the table", "tab separated lines, plain or gzip"):
         return pd.read_csv(file, sep="\t", header=None, dtype=str, keep_default_na=False, quoting=3)

@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import numpy as np
+import pandas as pd
+from anndata import AnnData
 from pydantic import Field
 
 from blindfold.core import io
 from blindfold.core.datasets import DatasetCard
 from blindfold.core.errors import BlindfoldError
 from blindfold.core.strict import Strict
+from blindfold.prepare.readers import reader
 from blindfold.prepare.readers._assemble import repeated_names_allowed
 from blindfold.prepare.readers._image import read_image
 from blindfold.prepare.readers._pixel_labels import labels_at
 from blindfold.prepare.reading import match_rows, reading, text
-
-if TYPE_CHECKING:
-    import pandas as pd
-    from anndata import AnnData
 
 COLUMNS = (
     "barcode", "in_tissue", "array_row", "array_col", "pxl_row_in_fullres", "pxl_col_in_fullres",
@@ -69,8 +68,6 @@ def read(files: dict[str, Path], options: dict[str, Any], card: DatasetCard) -> 
     BlindfoldError
         Where a barcode has no position, or a file is not what Space Ranger writes.
     """
-    from blindfold.prepare.readers import reader
-
     chosen = io.validate(Options, options, f"card {card.title!r}: options")
     adata = reader(chosen.counts.reader)(files, chosen.counts.options, card)
     file = files["positions"]
@@ -105,8 +102,6 @@ def read_positions(file: Path) -> pd.DataFrame:
     BlindfoldError
         Where the file is no such table.
     """
-    import pandas as pd
-
     expected = (
         "tissue_positions_list.csv, tissue_positions.csv or tissue_positions.parquet with the "
         "columns " + ", ".join(COLUMNS)

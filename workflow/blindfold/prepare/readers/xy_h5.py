@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+from anndata import AnnData
 
 from blindfold.core import io
 from blindfold.core.datasets import DatasetCard
@@ -14,9 +15,6 @@ from blindfold.core.strict import Strict
 from blindfold.prepare.readers._assemble import assemble, check_length
 from blindfold.prepare.readers._hdf5 import open_hdf5, read_matrix
 from blindfold.prepare.reading import text
-
-if TYPE_CHECKING:
-    from anndata import AnnData
 
 
 class Options(Strict):
