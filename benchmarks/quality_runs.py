@@ -85,7 +85,7 @@ def start(plan: Plan, run: PlannedRun) -> subprocess.Popen[bytes]:
         f"--minutes={method.minutes(config)}", f"--memory-gb={method.memory_gb(config)}",
         f"--snapshots={config.snapshots}", f"--sandbox={config.sandbox}",
         *[f"--methods-path={place}" for place in config.methods_path],
-        *[f"--hide={place}" for place in plan.hidden()],
+        *[f"--hide={place}" for place in plan.labelled_paths()],
     ]  # fmt: skip
     env = {**os.environ, "PYTHONPATH": str(REPOSITORY / "workflow")}
     log = at.log("run", run.dataset, run.method, run.k, str(run.seed))

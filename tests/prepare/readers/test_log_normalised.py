@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from blindfold.core.errors import BlindfoldError
-from blindfold.prepare.recover import recover_counts, recover_from_raw
+from blindfold.prepare.readers.log_normalised import recover_counts, recover_from_raw
 from tests.prepare.conftest import log_normalised
 
 
@@ -38,7 +38,7 @@ def test_the_worst_entry_is_named():
     with pytest.raises(BlindfoldError, match="no log-normalised counts") as error:
         recover_from_raw(adata, "n_counts", 1e4, Path("f.h5ad"))
     assert "'cell1', '2'" in str(error.value)
-    with pytest.raises(BlindfoldError, match="no such column"):
+    with pytest.raises(BlindfoldError, match="there is no 'total'"):
         recover_from_raw(adata, "total", 1e4, Path("f.h5ad"))
 
 

@@ -8,15 +8,20 @@ from pathlib import Path
 from typing import IO, NamedTuple
 
 import numpy as np
+import pandas as pd
 import scipy.sparse as sp
 
-from blindfold.core.errors import BlindfoldError, did_you_mean
+from blindfold.core.blocks import join_blocks
+from blindfold.core.errors import BlindfoldError
+from blindfold.prepare.reading import lookup, reading
 
 _BLOCK = 2**24
 """Values that are held dense at once."""
 
+_EXPECTED = "text separated by commas, tabs or blanks, plain or gzip"
 
-class Text(NamedTuple):
+
+class TextTable(NamedTuple):
     """A parsed table."""
 
     values: sp.csr_matrix
@@ -27,11 +32,11 @@ class Text(NamedTuple):
     """Of each header line, the fields above the values."""
     leading: list[list[str]]
     """The columns before the values."""
-    taken: dict[str, list[str]]
-    """The columns that were taken out of the values, by name."""
+    others: dict[str, list[str]]
+    """Further columns that hold no values, by name."""
 
 
-def read_text(file: Path, header: int, leading: int, taken: list[str]) -> Text:
+def read_text_table(file: Path, header: int, leading: int, others: list[str]) -> TextTable:
     """Parse a table.
 
     Parameters
@@ -43,31 +48,32 @@ def read_text(file: Path, header: int, leading: int, taken: list[str]) -> Text:
         Lines before the values, at least 1.
     leading
         Columns before the values.
-    taken
+    others
         Names of further columns that hold no values.
 
     Returns
     -------
-    Text
+    TextTable
         Values float64; everything else as strings.
 
     Raises
     ------
     BlindfoldError
-        Where the file is empty, a value is no number, lines differ in length, or a column to take
-        is not there.
+        Where the file is empty, a value is no number, lines differ in length, or a column is not
+        there.
     """
     lines, separator, width = _top(file, header, leading)
     names = [_split(line, width, leading, file) for line in lines]
-    places = [leading + _position(name, names[0][1], file) for name in taken]
-    numbers = np.setdiff1d(np.arange(leading, width), places)
+    positions = {name: leading + i for i, name in reversed([*enumerate(names[0][1])])}
+    apart = [lookup(positions, name, "options.obs", file) for name in others]
+    numbers = np.setdiff1d(np.arange(leading, width), apart)
     values, words = _parse(file, separator, header, width, numbers)
-    return Text(
+    return TextTable(
         values,
         [name for name, _ in names],
         [[fields[i - leading] for i in numbers] for _, fields in names],
         [words[i] for i in range(leading)],
-        {name: words[i] for name, i in zip(taken, places, strict=True)},
+        {name: words[i] for name, i in zip(others, apart, strict=True)},
     )
 
 
@@ -88,11 +94,8 @@ def _open(file: Path) -> IO[str]:
 
 def _top(file: Path, header: int, leading: int) -> tuple[list[list[str]], str, int]:
     """Return the header lines, the separator, and how many fields the first line of values has."""
-    try:
-        with _open(file) as handle:
-            lines = [handle.readline() for _ in range(header + 1)]
-    except (OSError, EOFError, UnicodeDecodeError) as error:
-        raise _unreadable(file, error) from error
+    with reading(file, "the table", _EXPECTED), _open(file) as handle:
+        lines = [handle.readline() for _ in range(header + 1)]
     if not all(line.strip("\r\n ") for line in (lines[0], lines[-1])):
         raise BlindfoldError(
             "the table is empty", file=file, found=f"{sum(map(bool, lines))} lines",
@@ -127,45 +130,21 @@ def _split(line: list[str], width: int, leading: int, file: Path) -> tuple[str, 
     )  # fmt: skip
 
 
-def _position(name: str, names: list[str], file: Path) -> int:
-    if name not in names:
-        raise BlindfoldError(
-            f"there is no column {name!r}", file=file, field="options.obs",
-            remedy=did_you_mean(name, names),
-        )  # fmt: skip
-    return names.index(name)
-
-
 def _parse(
     file: Path, separator: str, header: int, width: int, numbers: np.ndarray
 ) -> tuple[sp.csr_matrix, dict[int, list[str]]]:
     """Return the numbers, and every other column as strings by its position."""
-    import pandas as pd
-
     words = sorted(set(range(width)) - set(numbers.tolist()))
-    try:
-        with _open(file) as handle:
-            for _ in range(header):  # a quoted name in them is not for the parser of numbers
-                handle.readline()
-            with pd.read_csv(
-                handle, sep=separator, header=None, names=range(width),
-                index_col=False, dtype=dict.fromkeys(numbers.tolist(), np.float64),
-                # converters keep words such as NA, which is a gene's name too
-                converters=dict.fromkeys(words, str), float_precision="round_trip",
-                chunksize=max(1, _BLOCK // width),
-            ) as blocks:  # fmt: skip
-                parts = [
-                    (sp.csr_matrix(block[numbers].to_numpy()), block[words]) for block in blocks
-                ]
-    except (OSError, EOFError, ValueError) as error:
-        raise _unreadable(file, error) from error
-    values = sp.csr_matrix(sp.vstack([value for value, _ in parts]))
+    with reading(file, "the table", _EXPECTED), _open(file) as handle:
+        for _ in range(header):  # quoted names in them are not for the parser of numbers
+            handle.readline()
+        with pd.read_csv(
+            handle, sep=separator, header=None, names=range(width),
+            index_col=False, dtype=dict.fromkeys(numbers.tolist(), np.float64),
+            # converters keep words such as NA, which is a gene's name too
+            converters=dict.fromkeys(words, str), float_precision="round_trip",
+            chunksize=max(1, _BLOCK // width),
+        ) as blocks:  # fmt: skip
+            parts = [(sp.csr_matrix(block[numbers].to_numpy()), block[words]) for block in blocks]
+    values = join_blocks(value for value, _ in parts)
     return values, {i: [word for _, part in parts for word in part[i]] for i in words}
-
-
-def _unreadable(file: Path, error: Exception) -> BlindfoldError:
-    return BlindfoldError(
-        "cannot read the file as a table", file=file, found=str(error).partition("\n")[0],
-        expected="text separated by commas, tabs or blanks, plain or gzip "
-        "(lines are counted below the header)",
-    )  # fmt: skip

@@ -1,33 +1,21 @@
-"""What readers of plain formats share: names, joins by name, and one AnnData from its parts."""
+"""One AnnData from the parts that a reader found: matrix, names and columns."""
 
 from __future__ import annotations
 
 import re
 import warnings
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+import pandas as pd
+import scipy.sparse as sp
+from anndata import AnnData
 
-from blindfold.core.errors import BlindfoldError, did_you_mean
-
-if TYPE_CHECKING:
-    import pandas as pd
-    import scipy.sparse as sp
-    from anndata import AnnData
-
-
-def text(values: Iterable[Any]) -> list[str]:
-    """Return values as strings; bytes are UTF-8, missing values are empty."""
-    import pandas as pd
-
-    plain = [_decoded(value) for value in values]
-    return ["" if pd.isna(value) else str(value) for value in plain]
-
-
-def _decoded(value: Any) -> Any:
-    return value.decode("utf-8") if isinstance(value, bytes) else value
+from blindfold.core.errors import BlindfoldError
+from blindfold.prepare.reading import as_text, lookup, text
 
 
 def assemble(
@@ -52,9 +40,6 @@ def assemble(
     BlindfoldError
         Where names or a column have another length than the matrix.
     """
-    import anndata
-    import pandas as pd
-
     rows, columns = counts.shape
     cells = [f"row-{i + 1}" for i in range(rows)] if cells is None else text(cells)
     genes = [f"gene-{i + 1}" for i in range(columns)] if genes is None else text(genes)
@@ -63,10 +48,16 @@ def assemble(
     for column in obs:
         check_length(obs[column], rows, f"column {str(column)!r}", file)
     table = pd.DataFrame({str(column): np.asarray(obs[column]) for column in obs}, index=cells)
+    with repeated_names_allowed():
+        return AnnData(counts, obs=table, var=pd.DataFrame(index=genes))
+
+
+@contextmanager
+def repeated_names_allowed() -> Iterator[None]:
+    """Silence anndata's warning of repeated names: `prepare` looks for them itself."""
     with warnings.catch_warnings():
-        # `prepare` looks for repeated names itself
         warnings.filterwarnings("ignore", message=".*names are not unique")
-        return anndata.AnnData(counts, obs=table, var=pd.DataFrame(index=genes))
+        yield
 
 
 def check_length(values: Any, length: int, what: str, file: Path) -> None:
@@ -84,58 +75,30 @@ def check_length(values: Any, length: int, what: str, file: Path) -> None:
         )  # fmt: skip
 
 
-def choose(table: Mapping[str, Any] | pd.DataFrame, name: str, field: str, file: Path) -> Any:
-    """Return a column or member.
+def coordinates_of(table: Any, names: Iterable[str], field: str, file: Path) -> np.ndarray:
+    """Return the columns of x and y as one array, cells x 2."""
+    columns = [lookup(table, name, field, file) for name in names]
+    return np.column_stack(columns).astype(np.float64)
+
+
+def cells_where(table: Any, where: Mapping[str, Any], n_cells: int, file: Path) -> np.ndarray:
+    """Return which cells have all the values that the option ``where`` asks for.
 
     Raises
     ------
     BlindfoldError
-        Where there is none of this name; the nearest is suggested.
+        Where a column is missing, or no cell has the values.
     """
-    if name not in table:
+    kept = np.ones(n_cells, dtype=bool)
+    for name, value in where.items():
+        column = as_text(pd.Series(lookup(table, name, "options.where", file)))
+        kept &= (column == as_text(pd.Series([value]))[0]).to_numpy()
+    if not kept.any():
         raise BlindfoldError(
-            f"there is no {name!r}", file=file, field=field,
-            remedy=did_you_mean(name, map(str, table)),
+            "no cell is left", file=file, field="options.where", found=where,
+            expected="values that occur in the columns",
         )  # fmt: skip
-    return table[name]
-
-
-def join_by_name(
-    frame: pd.DataFrame, names: Iterable[Any], cells: Sequence[str], file: Path
-) -> pd.DataFrame:
-    """Return a table's rows in the order of the cells.
-
-    Parameters
-    ----------
-    frame
-        One row a cell, in any order; more rows than cells are allowed.
-    names
-        The cell that each row speaks of.
-    cells
-        The wanted order.
-    file
-        Named in errors.
-
-    Raises
-    ------
-    BlindfoldError
-        Where a cell has no row, or two.
-    """
-    import pandas as pd
-
-    index = pd.Index(text(names))
-    wanted = pd.Index(cells)
-    if not index.is_unique:
-        twice = index[index.duplicated()][0]
-        raise BlindfoldError("a cell has two rows in the table of cells", file=file, found=twice)
-    absent = wanted[~wanted.isin(index)]
-    if len(absent):
-        raise BlindfoldError(
-            f"{len(absent)} of {len(wanted)} cells are not in the table of cells", file=file,
-            found=f"{absent[0]!r} in the matrix, {index[0]!r} in the table" if len(index) else None,
-            expected="the same cell names on both sides",
-        )  # fmt: skip
-    return frame.set_axis(index, axis=0).loc[wanted]
+    return kept
 
 
 def cut_names(
@@ -148,7 +111,7 @@ def cut_names(
     cells
         Cell names.
     patterns
-        Column -> regular expression with one group, searched for in each name.
+        Regular expression with one group for each column, searched for in each name.
     file
         Named in errors.
 

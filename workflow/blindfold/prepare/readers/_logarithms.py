@@ -1,4 +1,4 @@
-"""From logarithms back to the linear scale."""
+"""Undo logarithms, and set the values of wrong genes to zero."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any, Literal
 import numpy as np
 import scipy.sparse as sp
 
-from blindfold.core.errors import BlindfoldError, did_you_mean
+from blindfold.prepare.reading import lookup
 
 Log = Literal["none", "log1p", "log2p1", "log10p1"]
 
@@ -67,14 +67,10 @@ def erase(
     """
     if not wrong:
         return counts
-    known = list(genes or [])
+    known = dict.fromkeys(genes or [])
     for name in wrong:
-        if name not in known:
-            raise BlindfoldError(
-                f"no gene {name!r}", file=file, field="options.erase",
-                remedy=did_you_mean(name, known),
-            )  # fmt: skip
-    kept = np.array([name not in set(wrong) for name in known], dtype=counts.dtype)
+        lookup(known, name, "options.erase", file)
+    kept = np.array([name not in set(wrong) for name in genes or []], dtype=counts.dtype)
     erased = sp.csr_matrix(counts @ sp.diags(kept))
     erased.eliminate_zeros()
     return erased

@@ -1,20 +1,20 @@
-"""The real cells that a mosaic is made of, whatever reader they come through."""
+"""The real cells of which a mosaic is made, read by any reader."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
 import scipy.sparse as sp
 
+from blindfold.core.blocks import join_blocks, row_blocks
 from blindfold.core.datasets import DatasetCard, Label
-from blindfold.core.errors import BlindfoldError, did_you_mean
+from blindfold.core.errors import BlindfoldError
 from blindfold.prepare.mosaic.options import Cells
-
-if TYPE_CHECKING:
-    import pandas as pd
+from blindfold.prepare.readers import reader
+from blindfold.prepare.reading import lookup
 
 
 @dataclass(frozen=True)
@@ -53,30 +53,16 @@ def read_cells(files: dict[str, Path], cells: Cells, card: DatasetCard) -> RealC
     BlindfoldError
         For a missing column, or values that are no counts.
     """
-    from blindfold.prepare.readers import reader
-
-    # to that reader, the cells are a dataset whose hidden classes are the cell types
-    own = {"modality": "scrna", "label": Label(column=cells.cell_type), "batch": None}
-    read = reader(cells.reader)(files, cells.options, card.model_copy(update=own))
-    if cells.cell_type not in read.obs:
-        raise BlindfoldError(
-            "no such column", file=card.title, field="options.cells.cell_type",
-            found=cells.cell_type, remedy=did_you_mean(cells.cell_type, map(str, read.obs)),
-        )  # fmt: skip
-    counts = _in_memory(read.X)
-    _check_counts(counts, card)
-    kind = read.obs[cells.cell_type].astype(object)
-    kept = (kind.notna() & (kind.astype(str) != "")).to_numpy() & (np.diff(counts.indptr) > 0)
-    types = np.unique(kind[kept].astype(str), return_inverse=True)[1]
-    return RealCells(counts[np.flatnonzero(kept)], types, read.var_names)
-
-
-def _in_memory(matrix: Any) -> sp.csr_matrix:
-    """Return a matrix of any form as CSR without stored zeros."""
-    there = matrix.to_memory() if hasattr(matrix, "to_memory") else matrix
-    counts = sp.csr_matrix(there, copy=True)
+    # that reader sees a dataset of single cells whose classes are the cell types
+    changes = {"modality": "scrna", "label": Label(column=cells.cell_type), "batch": None}
+    read = reader(cells.reader)(files, cells.options, card.model_copy(update=changes))
+    types = lookup(read.obs, cells.cell_type, "options.cells.cell_type", card.title).astype(object)
+    counts = join_blocks(row_blocks(read.X))
     counts.eliminate_zeros()
-    return counts
+    _check_counts(counts, card)
+    kept = (types.notna() & (types.astype(str) != "")).to_numpy() & (np.diff(counts.indptr) > 0)
+    codes = np.unique(types[kept].astype(str), return_inverse=True)[1]
+    return RealCells(counts[np.flatnonzero(kept)], codes, read.var_names)
 
 
 def _check_counts(counts: sp.csr_matrix, card: DatasetCard) -> None:

@@ -6,7 +6,7 @@ import scipy.sparse as sp
 from hypothesis import given
 from hypothesis import strategies as st
 
-from blindfold.prepare.readers._linear import linear
+from blindfold.prepare.readers._logarithms import linear
 
 LOGS = {"log1p": np.log1p, "log2p1": lambda x: np.log2(1 + x), "log10p1": lambda x: np.log10(1 + x)}
 

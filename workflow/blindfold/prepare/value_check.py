@@ -1,19 +1,16 @@
-"""Values that are no counts: found, told apart and refused."""
+"""Find values that are no counts, say what they are, and refuse them."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
+import pandas as pd
 import scipy.sparse as sp
 
 from blindfold.core.datasets import DatasetCard
 from blindfold.core.errors import BlindfoldError
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 LARGEST = 2**24
 """Integers up to here are exact in float32."""
@@ -25,23 +22,23 @@ _EXPECTED = {
     "fractional": f"integers from 0 to {LARGEST}",
     "huge": f"integers from 0 to {LARGEST}",
 }
-_POINT = (
+_LOOK_ELSEWHERE = (
     "point the reader at the counts (reader h5ad: option layer: raw, or the name of a layer); for "
     "linear, non-negative values that are no counts say values: expression (logarithms are undone "
     "by the reader's option log)"
 )
 _REMEDY = {
-    "infinite": "mend the raw file",
-    "missing": "mend the raw file, or let the card say repair: {missing_values: zero}",
-    "negative": _POINT,
-    "fractional": _POINT,
+    "infinite": "correct the raw file",
+    "missing": "correct the raw file, or let the card say repair: {missing_values: zero}",
+    "negative": _LOOK_ELSEWHERE,
+    "fractional": _LOOK_ELSEWHERE,
     "huge": "counts this large are no counts: look at the raw file",
 }
 
 
 @dataclass
-class Values:
-    """What is wrong with the values of a matrix, summed up block by block.
+class ValueCheck:
+    """What is wrong with the values of a matrix, counted block by block.
 
     Parameters
     ----------
@@ -52,20 +49,20 @@ class Values:
     counts: bool
     found: dict[str, int] = field(default_factory=dict)
     first: dict[str, tuple[int, int, float]] = field(default_factory=dict)
-    looks: str | None = None
+    guess: str | None = None
 
-    def look(self, block: sp.csr_matrix, start: int) -> None:
-        """Add a block of rows, the first of which is row ``start`` of the matrix."""
+    def add(self, block: sp.csr_matrix, start: int) -> None:
+        """Check a block of rows, the first of which is row ``start`` of the matrix."""
         for kind, bad in self._bad(block.data).items():
             if not bad.any():
                 continue
             self.found[kind] = self.found.get(kind, 0) + int(bad.sum())
             if kind not in self.first:
-                place = int(np.argmax(bad))
-                row = int(np.searchsorted(block.indptr, place, side="right")) - 1
-                self.first[kind] = (start + row, int(block.indices[place]), block.data[place])
-        if self.looks is None and (start == 0 or self.found):
-            self.looks = looks_like(block)
+                entry = int(np.argmax(bad))
+                row = int(np.searchsorted(block.indptr, entry, side="right")) - 1
+                self.first[kind] = (start + row, int(block.indices[entry]), block.data[entry])
+        if self.guess is None and (start == 0 or self.found):
+            self.guess = guess_normalisation(block)
 
     def _bad(self, data: np.ndarray) -> dict[str, np.ndarray]:
         """Return which values are wrong, by what is wrong with them."""
@@ -92,23 +89,23 @@ class Values:
             ):
                 continue
             row, column, value = self.first[kind]
-            no = "no counts" if self.counts else "no expression values"
-            looks = f"; they look like {self.looks}" if self.looks else ""
+            wanted = "counts" if self.counts else "expression values"
+            guess = f"; they look like {self.guess}" if self.guess else ""
             raise BlindfoldError(
-                f"{self.found[kind]} values are {no}: {kind}{looks}", file=file,
+                f"{self.found[kind]} values are no {wanted}: {kind}{guess}", file=file,
                 field=f"X[{cells[row]!r}, {genes[column]!r}]", found=value,
                 expected=_EXPECTED[kind], remedy=_REMEDY[kind],
             )  # fmt: skip
-        if not self.counts and self.looks is not None and self.looks.startswith("log(1 +"):
+        if not self.counts and self.guess is not None and self.guess.startswith("log(1 +"):
             raise BlindfoldError(
-                f"the values look like {self.looks}", file=file, field="values",
+                f"the values look like {self.guess}", file=file, field="values",
                 expected="values on a linear scale",
                 remedy="undo the logarithm with the reader's option log: log1p",
             )  # fmt: skip
 
 
-def looks_like(block: sp.csr_matrix) -> str | None:
-    """Say what was probably done to counts, or None where they look like counts or nothing known.
+def guess_normalisation(block: sp.csr_matrix) -> str | None:
+    """Say what was probably done to counts; None where they look untouched or like nothing known.
 
     Parameters
     ----------
@@ -122,18 +119,18 @@ def looks_like(block: sp.csr_matrix) -> str | None:
         return "scaled or centred values"
     rows = np.repeat(np.arange(block.shape[0]), np.diff(block.indptr))[np.isfinite(block.data)]
     totals = np.bincount(rows, data)
-    if _alike(totals[totals > 0]):
+    if _nearly_equal(totals[totals > 0]):
         return f"counts normalised to {np.median(totals[totals > 0]):.5g} in each cell"
     if data.max() > 50:
         return None
     totals = np.bincount(rows, np.expm1(data))
-    if _alike(totals[totals > 0]):
+    if _nearly_equal(totals[totals > 0]):
         return f"log(1 + counts normalised to {np.median(totals[totals > 0]):.5g} in each cell)"
     return "logarithms" if data.max() < 20 else None
 
 
-def _alike(totals: np.ndarray) -> bool:
-    """Tell whether nearly all cells have the same total."""
+def _nearly_equal(totals: np.ndarray) -> bool:
+    """Return whether nearly all cells have the same total."""
     if len(totals) < 3:
         return False
     low, middle, high = np.quantile(totals, [0.05, 0.5, 0.95])

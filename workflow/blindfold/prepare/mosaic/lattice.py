@@ -1,4 +1,4 @@
-"""Where spots lie. Pure geometry, no expression."""
+"""Positions of spots on a lattice. Pure geometry, no expression."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ def hexagonal(spots: int, pitch: float) -> np.ndarray:
     Parameters
     ----------
     spots
-        How many lattice points to keep: those that are nearest the middle in the sense of a
+        Number of lattice points to keep: those nearest to the middle in the sense of a
         superellipse, so that the outline is a rounded rectangle.
     pitch
         Distance of neighbouring spots.
@@ -25,7 +25,7 @@ def hexagonal(spots: int, pitch: float) -> np.ndarray:
     row, column = np.mgrid[-half : half + 1, -half : half + 1]
     x = (column + 0.5 * (row % 2)).ravel()
     y = (row * np.sqrt(3) / 2).ravel()
-    # one part in a million breaks the ties of the symmetric lattice
+    # a tilt of one part in a million breaks the ties of the symmetric lattice
     size = np.abs(x / 1.12 + 1e-6 * y) ** 3 + np.abs(y + 1e-6 * x) ** 3
     kept = np.sort(np.argsort(size, kind="stable")[:spots])
     points = np.column_stack([x[kept], y[kept]])
@@ -36,20 +36,3 @@ def to_unit(coordinates: np.ndarray) -> np.ndarray:
     """Map positions into the square from -1 to 1, keeping proportions."""
     low, high = coordinates.min(axis=0), coordinates.max(axis=0)
     return np.asarray((coordinates - (low + high) / 2) / ((high - low).max() / 2))
-
-
-def side_by_side(sections: list[np.ndarray], gap: float) -> np.ndarray:
-    """Return the positions of all sections, moved along x so that they lie ``gap`` apart.
-
-    Parameters
-    ----------
-    sections
-        Each N_i x 2; the first stays where it is.
-    gap
-        Distance from the last spot of a section to the first of the next, along x.
-    """
-    moved = [sections[0]]
-    for section in sections[1:]:
-        shift = moved[-1][:, 0].max() + gap - section[:, 0].min()
-        moved.append(section + np.array([shift, 0]))
-    return np.concatenate(moved)
