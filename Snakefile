@@ -11,7 +11,7 @@ from snakemake.exceptions import WorkflowError
 
 from blindfold.core.config import check_config
 from blindfold.core.errors import BlindfoldError
-from blindfold.core.plan import cache_of, derive_seed, make_plan
+from blindfold.core.plan import cache_folder, derive_seed, make_plan
 
 
 configfile: Path(workflow.basedir) / "config.yaml"

@@ -38,21 +38,31 @@ def plain(name: str, where: str, formula: str, methods: str) -> Callable[[Callab
     return register
 
 
-def put_in_place(name: str) -> None:
-    """Replace a trick by its plain formula in every module of this process that has imported it."""
+def put_in_place(name: str, replace: Callable[[Any, str, Any], None] = setattr) -> None:
+    """
+    Replace a trick by its plain formula in every module of this process that has imported it.
+
+    Parameters
+    ----------
+    name
+        Of the trick.
+    replace
+        Sets an attribute; in tests one that is set back.
+    """
     where, _, _, function = PLAIN[name]
     module, _, attribute = where.partition(":")
-    if not module.startswith("methods.shared."):  # the runner's name for a method's own modules
-        module = module.replace("methods.", "blindfold_method_", 1)
-    owner: Any = sys.modules[module]
     *path, last = attribute.split(".")
-    for part in path:
-        owner = getattr(owner, part)
-    original = getattr(owner, last)
-    setattr(owner, last, function)
-    for other in list(sys.modules.values()):
-        if vars(other).get(last) is original:
-            setattr(other, last, function)
+    # the runner gives the modules of a method's own folder a name of its own
+    loaded = {module, module.replace("methods.", "blindfold_method_", 1)} & sys.modules.keys()
+    for key in loaded:
+        owner: Any = sys.modules[key]
+        for part in path:
+            owner = getattr(owner, part)
+        original = getattr(owner, last)
+        replace(owner, last, function)
+        for other in list(sys.modules.values()):
+            if vars(other).get(last) is original:
+                replace(other, last, function)
 
 
 def by_parts(parts: Sequence[Any], inputs: Sequence[Tensor], loss: Callable[..., Tensor]) -> Tensor:
@@ -102,83 +112,6 @@ def zinb_heads(hidden: Tensor, weight: Tensor, bias: Tensor, target: Any) -> Ten
         return total / entries
 
     return by_parts(target.blocks, [hidden, weight, bias], loss)
-
-
-@plain(
-    "scTAG graph gradient",
-    "methods.sctag.losses:mean_square_sigmoid",
-    "autograd of mean sigmoid(a b^T)^2, block by block",
-    "sctag",
-)
-def mean_square_sigmoid(a: Tensor, b: Tensor, rows: int = 512) -> Tensor:
-    """See `methods.sctag.losses.mean_square_sigmoid`."""
-    pairs = len(a) * len(b)
-    return by_parts(
-        slices(len(a), rows),
-        [a, b],
-        lambda part, x, y: torch.sigmoid(x[part] @ y.T).square().sum() / pairs,
-    )
-
-
-@plain(
-    "softplus pairs gradient",
-    "methods.shared.losses.graph:softplus_pairs",
-    "autograd of sum softplus(r c^T), block by block",
-    "spatial_mgcn stmfg scgnn",
-)
-def softplus_pairs(rows: Tensor, columns: Tensor, block: int = 256) -> tuple[Tensor, ...]:
-    """See `methods.shared.losses.graph.softplus_pairs`."""
-    leaves = [rows.detach().requires_grad_()]
-    leaves += [leaves[0] if columns is rows else columns.detach().requires_grad_()]
-    total = torch.zeros((), dtype=torch.float64)
-    sums = [torch.zeros_like(x) for x in leaves]
-    with torch.enable_grad():
-        for part in slices(len(rows), block):
-            value = softplus(leaves[0][part] @ leaves[1].T).sum()
-            total += value.detach()
-            wanted = leaves[:1] if columns is rows else leaves
-            for into, gradient in zip(sums, torch.autograd.grad(value, wanted), strict=False):
-                into += gradient
-    return (total, sums[0]) if columns is rows else (total, *sums)
-
-
-@plain(
-    "sums of 64 factors before a logarithm",
-    "methods.shared.losses.graph:log_sum",
-    "sum of logarithms",
-    "spatial_mgcn stmfg scgnn",
-)
-def log_sum(values: Tensor) -> Tensor:
-    """See `methods.shared.losses.graph.log_sum`."""
-    return values.log().sum(dtype=torch.float64)
-
-
-@plain(
-    "stMFG contrast gradient",
-    "methods.stmfg.losses:one_way_contrast",
-    "autograd of -log softmax of cosines, block by block",
-    "stmfg",
-)
-def one_way_contrast(
-    u: Tensor, v: Tensor, partners: Any, temperature: float
-) -> tuple[Tensor, Tensor, Tensor]:
-    """See `methods.stmfg.losses.one_way_contrast`."""
-    x, y = (z.detach().requires_grad_() for z in (u, v))
-    total = torch.zeros((), dtype=torch.float64)
-    sums = [torch.zeros_like(u), torch.zeros_like(v)]
-    with torch.enable_grad():
-        for part in slices(len(u), 256):
-            mass = ((x[part] @ y[partners.drawn].T - 1) / temperature).exp()
-            row, column, weight = partners.block(part)
-            keep = torch.ones_like(mass)
-            keep[row, column] = 0
-            positive = (torch.linalg.vecdot(x[part], y[part]) - 1) / temperature
-            rest = weight.to(mass.dtype) * (mass * keep).sum(dim=1)
-            value = ((positive.exp() + rest).log() - positive).sum()
-            total += value.detach()
-            for into, gradient in zip(sums, torch.autograd.grad(value, [x, y]), strict=True):
-                into += gradient
-    return total, sums[0], sums[1]
 
 
 @plain(

@@ -17,8 +17,8 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, NullLocator
 
 from blindfold.compare.drawing import Drawing, house_style, new_figure, save
-from blindfold.compare.gather import label
 from blindfold.compare.palette import COLUMN_MM, FAINT, INK, PAGE_MM, class_colour
+from blindfold.core.methods import display_name
 
 ORIGINALS = Path(__file__).with_name("originals.csv")
 LABELS = {"seconds_per_epoch": "seconds per epoch", "peak_mb": "peak memory, MiB"}
@@ -82,7 +82,7 @@ def collect(rows: list[dict[str, Any]]) -> pd.DataFrame:
     """Return one row per source, method, phase and size; originals of the methods measured."""
     ours = [
         {
-            "name": label(row["method"], row["variant"]),
+            "name": display_name(row["method"], row["variant"]),
             "method": row["method"],
             "source": OURS,
             "phase": phase,

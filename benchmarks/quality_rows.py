@@ -14,10 +14,9 @@ from blindfold.core import io
 from blindfold.core.layout import REPOSITORY, Layout
 from blindfold.core.methods import split_variant
 from blindfold.core.plan import PlannedRun
-from blindfold.score.metrics.ari import ari
-from blindfold.score.metrics.nmi import nmi
-from blindfold.score.read import read_partition, read_record, read_snapshots
-from blindfold.score.truth import Truth, read_truth
+from blindfold.core.run_files import read_partition, read_record, read_snapshots
+from blindfold.core.truth import Truth, read_truth
+from blindfold.score.metrics.agreement import ari, nmi
 from methods.shared.graphs.sections import majority_vote
 
 COLUMNS = (

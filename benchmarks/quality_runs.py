@@ -24,8 +24,7 @@ def cells(plan: Plan, dataset: str) -> int:
 
 def minutes(plan: Plan, run: PlannedRun) -> float:
     """Return how long a run should take by the method's card."""
-    growth = plan.methods[run.method].card.resources.minutes
-    return growth.base + growth.per_1000_cells * cells(plan, run.dataset) / 1000
+    return plan.methods[run.method].card.resources.minutes.at(cells(plan, run.dataset))
 
 
 def spared(plan: Plan, run: PlannedRun) -> bool:
@@ -86,7 +85,7 @@ def start(plan: Plan, run: PlannedRun) -> subprocess.Popen[bytes]:
         f"--minutes={method.minutes(config)}", f"--memory-gb={method.memory_gb(config)}",
         f"--snapshots={config.snapshots}", f"--sandbox={config.sandbox}",
         *[f"--methods-path={place}" for place in config.methods_path],
-        *[f"--hide={place}" for place in plan.hidden()],
+        *[f"--hide={place}" for place in plan.labelled_paths()],
     ]  # fmt: skip
     env = {**os.environ, "PYTHONPATH": str(REPOSITORY / "workflow")}
     log = at.log("run", run.dataset, run.method, run.k, str(run.seed))

@@ -7,6 +7,7 @@ import anndata
 import numpy as np
 import pandas as pd
 import pytest
+import yaml
 
 from tests.conftest import REPOSITORY
 
@@ -72,6 +73,14 @@ def test_cards_are_printed(name, words):
     printed = blindfold("explain", name).stdout
     for word in words:
         assert word in printed
+
+
+def test_a_card_that_extends_another_is_printed_whole():
+    base, printed = (yaml.safe_load(blindfold("explain", name).stdout.split("\n\n", 1)[1])
+                     for name in ("dlpfc_151669", "dlpfc_151669_bass"))  # fmt: skip
+    assert "extends" not in printed
+    differs = {key for key in base | printed if base.get(key) != printed.get(key)}
+    assert differs == {"title", "reason", "files", "options", "tags"}
 
 
 def test_a_problem_is_one_message_unless_debug_is_asked_for():

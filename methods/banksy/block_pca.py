@@ -6,12 +6,10 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
+from methods.shared.expression.pca import with_positive_loadings
+
 OVERSAMPLING = 10
-
-
 PASSES = 7
-
-
 LOST = 1e-9
 
 
@@ -63,8 +61,7 @@ def block_components(
     kept = np.argsort(-values, kind="stable")[:n_components]
     kept = kept[values[kept] > LOST * max(values.max(), 0.0)]
     vectors = basis @ small[:, kept] if kept.size else basis[:, :1]
-    largest = vectors[np.abs(vectors).argmax(axis=0), np.arange(vectors.shape[1])]
-    vectors = vectors * np.where(largest < 0, -1.0, 1.0)
+    vectors = with_positive_loadings(vectors)
     return np.concatenate([block @ vectors for block in blocks()])
 
 

@@ -70,13 +70,13 @@ def similarity(
         ends = graph.indices[at[0] : at[1]]
         degree = np.diff(graph.indptr[start : start + ROWS + 1])
         sources = np.repeat(np.arange(start, start + len(degree)), degree)
-        seen, place = np.unique(np.concatenate([sources, ends]), return_inverse=True)
+        seen, row_of = np.unique(np.concatenate([sources, ends]), return_inverse=True)
         rows = _dense(features[seen])
         if centred:
             rows = rows - rows.mean(axis=1, keepdims=True)
         length = np.linalg.norm(rows, axis=1, keepdims=True)
         rows = np.divide(rows, length, out=np.zeros_like(rows), where=length > 1e-12)
-        left, right = np.split(place, 2)
+        left, right = np.split(row_of, 2)
         found[at[0] : at[1]] = np.einsum("ij,ij->i", rows[left], rows[right])
     return found
 

@@ -12,7 +12,7 @@ from torch.nn.functional import normalize
 
 from methods.contract import Data, Job, Params, Result
 from methods.shared.clustering.assign import mixture_result
-from methods.shared.expression.pca import dense_components
+from methods.shared.expression.pca import compact_product, dense_components
 from methods.shared.expression.spots import scaled_log_expression
 from methods.shared.graphs.sections import section_knn, voted
 from methods.shared.nn.sparse import TiledMatrix
@@ -112,19 +112,10 @@ class Model:
         net.train()
         kind = self.params.embedding
         if kind == "reconstruction":
-            return self.decoded(posterior.mean)
+            decoder = net.decoder.detach().cpu().numpy()
+            return compact_product(posterior.mean.cpu().numpy(), decoder)
         chosen: Tensor = getattr(posterior, kind)
         return chosen.cpu().numpy()
-
-    def decoded(self, mean: Tensor) -> np.ndarray:
-        """Rotate the reconstruction into as many dimensions as the latent has.
-
-        With L L^T = V V^T (Cholesky), Z V and Z L have the same distances between rows.
-        """
-        decoder = self.network.decoder.detach().cpu().double()
-        gram = decoder @ decoder.T
-        gram.diagonal().add_(1e-12 * gram.trace() / len(gram))
-        return (mean.cpu().double() @ torch.linalg.cholesky(gram)).numpy()
 
 
 def fit(data: Data, params: Params, job: Job) -> Result:

@@ -13,8 +13,9 @@ from torch.nn.functional import normalize, softplus
 
 from methods.contract import Data, Job, Params, Result
 from methods.shared.clustering.assign import mixture_result
+from methods.shared.expression.pca import compact_product, dense_components
 from methods.shared.expression.spots import scaled_log_expression
-from methods.shared.graphs.neighbors import spatial_knn
+from methods.shared.graphs.neighbors import spatial_knn, unit_rows
 from methods.shared.graphs.sections import voted
 from methods.shared.graphs.weights import adjacency, row_normalized
 from methods.shared.losses.gram import gram_mse
@@ -81,24 +82,11 @@ class Model:
         return 0.5 * torch.stack(terms).sum()
 
     def components(self, count: int) -> np.ndarray:
-        """
-        Project the reconstruction on its principal components without forming it.
-
-        With L L^T = W W^T (Cholesky), H = Y W and Y L have the same scores up to sign.
-        """
+        """Project the reconstruction on its principal components without forming it."""
         with torch.no_grad():
-            y = self.latent().cpu().double().numpy()
-            decoder = self.network.decoder.cpu().double().numpy()
-        gram = decoder @ decoder.T
-        gram[np.diag_indices_from(gram)] += 1e-12 * np.trace(gram) / len(gram)
-        compact = y @ np.linalg.cholesky(gram)
-        if self.params.unit_rows:
-            length = np.linalg.norm(compact, axis=1, keepdims=True)
-            compact = compact / np.where(length > 0, length, 1.0)
-        compact -= compact.mean(axis=0)
-        u, s, _ = np.linalg.svd(compact, full_matrices=False)
-        u *= np.sign(u[np.abs(u).argmax(axis=0), np.arange(u.shape[1])])
-        return (u * s)[:, :count]
+            latent = self.latent().cpu().numpy()
+        compact = compact_product(latent, self.network.decoder.detach().cpu().numpy())
+        return dense_components(unit_rows(compact) if self.params.unit_rows else compact, count)
 
 
 def fit(data: Data, params: Params, job: Job) -> Result:

@@ -8,40 +8,28 @@ import numpy as np
 import scipy.sparse as sp
 
 from methods.contract import Data
-from methods.shared.expression.counts import scale_to_total, take_genes, zscores
+from methods.shared.expression.counts import (
+    genes_in_enough_spots,
+    scale_to_total,
+    take_genes,
+    zscores,
+)
 from methods.shared.expression.hvg import seurat_v3_genes
 from methods.shared.expression.pca import principal_components
 from methods.shared.graphs.sections import section_knn
 from methods.shared.graphs.weights import symmetrized, with_loops
 from methods.shared.image.spots import image_components
 
-SHARE = 0.2  # of the spots; `min_spots` asks for no more than this
 MIN_COUNTS = 10
 IMAGE_COMPONENTS = 50
 
 
-def genes_in_enough_spots(counts: sp.csr_matrix, min_spots: int) -> np.ndarray:
-    """
-    Find genes with enough spots and counts.
-
-    Parameters
-    ----------
-    counts
-        Raw counts, spots x genes.
-    min_spots
-        Spots a gene must be seen in, but no more than a fifth of all spots and half of those that
-        the commonest gene is seen in: small and sparse tissues keep genes.
-
-    Returns
-    -------
-    Column indices; of genes seen in enough spots, those with ten counts, unless none has.
-    """
-    n, genes = counts.shape
-    spots = np.bincount(counts.indices[counts.data > 0], minlength=genes)
-    seen = spots >= min(min_spots, SHARE * n, spots.max() / 2)
-    total = np.bincount(counts.indices, weights=counts.data, minlength=genes)
-    enough = seen & (total >= MIN_COUNTS)
-    return np.flatnonzero(enough if enough.any() else seen)
+def common_genes(counts: sp.csr_matrix, min_spots: int) -> np.ndarray:
+    """Find genes seen in enough spots; of those, the ones with ten counts, unless none has."""
+    seen = genes_in_enough_spots(counts, min_spots)
+    total = np.bincount(counts.indices, weights=counts.data, minlength=counts.shape[1])[seen]
+    enough = total >= MIN_COUNTS
+    return seen[enough] if enough.any() else seen
 
 
 def expression(
@@ -55,7 +43,7 @@ def expression(
     counts
         Raw counts, spots x genes.
     min_spots
-        See `genes_in_enough_spots`.
+        See `common_genes`.
     n_genes
         Variable genes (seurat_v3, of raw counts); all where there are fewer.
     n_components
@@ -65,7 +53,7 @@ def expression(
     -------
     Scores, spots x components.
     """
-    counts = take_genes(counts, genes_in_enough_spots(counts, min_spots))
+    counts = take_genes(counts, common_genes(counts, min_spots))
     scaled = take_genes(scale_to_total(counts, 1e6)[0], seurat_v3_genes(counts, n_genes))
     return principal_components(zscores(scaled).sparse, n_components)
 

@@ -14,9 +14,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import softplus
 
-from methods.shared.losses.graph import softplus_pairs
-from methods.shared.losses.with_gradient import with_gradient
-from methods.shared.nn.sparse import csr_tensor
+from methods.shared.losses.with_gradient import blockwise_loss, row_blocks
 
 
 class InnerProductDecoder:
@@ -59,36 +57,25 @@ class InnerProductDecoder:
         self.exact = n <= exact_up_to
         self.generator = generator
         self.columns = min(columns, n)
-        matrix = csr_tensor(graph, device)
-        self.offsets, self.targets = matrix.crow_indices(), matrix.col_indices()
-        self.sources = torch.repeat_interleave(torch.arange(n, device=device), self.offsets.diff())
+        pairs = np.column_stack(graph.nonzero()).astype(np.int64)
+        self.sources, self.targets = torch.from_numpy(pairs).to(device).unbind(dim=1)
 
     def __call__(self, z: Tensor) -> Tensor:
-        """Evaluate for `z`, cells x d; the gradient is formed on the way."""
-        with torch.no_grad():
-            edge, edge_gradient = self.edge_part(z)
-            every, gradient = self.all_part(z)
-            scale = self.scale / self.pairs
-            gradient.add_(edge_gradient).mul_(scale)
-            value = ((edge + every) * scale).to(z.dtype)
-        return with_gradient(value, [z], [gradient])
-
-    def edge_part(self, z: Tensor) -> tuple[Tensor, Tensor]:
-        """Sum over the edges and differentiate; the graph is symmetric, hence the factor 2."""
-        t = (z[self.sources] * z[self.targets]).sum(dim=1)
+        """Evaluate for `z`, cells x d."""
+        t = torch.linalg.vecdot(z[self.sources], z[self.targets])
         # w softplus(-t) - softplus(t) = (w - 1) softplus(-t) - t
-        value = ((self.edge_weight - 1) * softplus(-t) - t).sum(dtype=torch.float64)
-        slope = (1 - self.edge_weight) * torch.sigmoid(-t) - 1
-        matrix = torch.sparse_csr_tensor(self.offsets, self.targets, slope, (len(z), len(z)))
-        return value, 2 * (matrix @ z)
+        edges = ((self.edge_weight - 1) * softplus(-t) - t).sum(dtype=torch.float64)
+        return ((edges + self.all_pairs(z)) * (self.scale / self.pairs)).to(z.dtype)
 
-    def all_part(self, z: Tensor) -> tuple[Tensor, Tensor]:
-        """Sum softplus over all pairs, or estimate it from random columns."""
-        if self.exact:
-            value, gradient = softplus_pairs(z, z)
-            return value, gradient
-        drawn = torch.randperm(len(z), generator=self.generator)[: self.columns].to(z.device)
-        value, gradient, by_columns = softplus_pairs(z, z[drawn])
-        gradient.index_add_(0, drawn, by_columns)
-        scale = len(z) / self.columns
-        return scale * value, gradient.mul_(scale)
+    def all_pairs(self, z: Tensor) -> Tensor:
+        """Sum softplus over all pairs, or estimate the sum from random columns."""
+        partners = z
+        if not self.exact:
+            drawn = torch.randperm(len(z), generator=self.generator)[: self.columns]
+            partners = z[drawn.to(z.device)]
+
+        def block(rows: slice, x: Tensor, y: Tensor) -> Tensor:
+            return softplus(x[rows] @ y.T).sum(dtype=torch.float64)
+
+        total = blockwise_loss(block, [z, partners], row_blocks(len(z)))
+        return total * (len(z) / len(partners))

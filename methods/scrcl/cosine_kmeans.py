@@ -5,22 +5,18 @@ from __future__ import annotations
 import numpy as np
 
 from methods.shared.clustering.kmeans import check_clusters
+from methods.shared.graphs.neighbors import unit_rows
 
 DRAWS = 20
 ITERATIONS = 500
 TOLERANCE = 1e-4
 
 
-def _unit(rows: np.ndarray) -> np.ndarray:
-    length = np.linalg.norm(rows, axis=1, keepdims=True)
-    return rows / np.where(length > 0, length, 1.0)
-
-
 def central_start(features: np.ndarray, n_clusters: int, rng: np.random.Generator) -> np.ndarray:
     """Draw sets of cells and keep the one nearest to all cells in total: central, not spread."""
-    total = _unit(features).sum(axis=0)
+    total = unit_rows(features).sum(axis=0)
     draws = [rng.choice(len(features), n_clusters, replace=False) for _ in range(DRAWS)]
-    nearness = [(_unit(features[draw]) @ total).sum() for draw in draws]
+    nearness = [(unit_rows(features[draw]) @ total).sum() for draw in draws]
     return features[draws[int(np.argmax(nearness))]]
 
 
@@ -43,11 +39,11 @@ def cosine_kmeans(features: np.ndarray, n_clusters: int, rng: np.random.Generato
     """
     check_clusters(n_clusters, len(features))
     features = np.asarray(features, dtype=np.float64)
-    unit = _unit(features)
+    unit = unit_rows(features)
     centres = central_start(features, n_clusters, rng)
     labels = np.zeros(len(features), dtype=np.int64)
     for _ in range(ITERATIONS):
-        similarity = unit @ _unit(centres).T
+        similarity = unit @ unit_rows(centres).T
         labels = similarity.argmax(axis=1)
         means = np.zeros_like(centres)
         np.add.at(means, labels, features)

@@ -16,13 +16,11 @@ from methods.shared.expression.counts import (
     unit_variance,
 )
 from methods.shared.expression.hvg import seurat_genes, seurat_v3_genes
-from methods.shared.expression.pca import principal_components
 from methods.shared.expression.spots import scaled_log_expression
-from methods.shared.graphs.neighbors import cosine_knn, feature_knn, spatial_knn
+from methods.shared.graphs.neighbors import expression_knn, spatial_knn
 from methods.shared.graphs.weights import adjacency, gathering, symmetrized
 
-COMPONENTS_FROM = 10_000
-N_COMPONENTS = 50
+EXACT_UP_TO = 9_999  # cells compared over all genes
 CELLS = 512
 
 
@@ -57,19 +55,10 @@ def cells_of(data: Data, n_genes: int, n_neighbors: int, kind: str) -> tuple[sp.
     normalised, _ = scale_to_total(counts, 1e4)
     chosen = seurat_genes(normalised, n_genes)
     logged = take_genes(log1p(normalised), chosen)
-    graph = symmetrized(adjacency(expression_neighbours(logged, n_neighbors - 1)))
+    graph = symmetrized(adjacency(expression_knn(logged, n_neighbors - 1, EXACT_UP_TO)[0]))
     if kind == "counts":
         return take_genes(counts, chosen).astype(np.float32), graph
     return unit_variance(logged, clip=10.0), graph
-
-
-def expression_neighbours(logged: sp.csr_matrix, k: int) -> np.ndarray:
-    """List the k nearest other cells by cosine; from 10,000 cells on in 50 components."""
-    if len(logged.indptr) <= COMPONENTS_FROM:
-        return cosine_knn(logged, k)
-    components = principal_components(logged, N_COMPONENTS)
-    length = np.linalg.norm(components, axis=1, keepdims=True)
-    return feature_knn(components / np.where(length > 0, length, 1.0), k)[0]
 
 
 def spots_of(data: Data, n_genes: int, n_neighbors: int, kind: str) -> tuple[sp.csr_matrix, ...]:

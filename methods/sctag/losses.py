@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from methods.shared.losses.with_gradient import with_gradient
+from methods.shared.losses.with_gradient import blockwise_loss, row_blocks
 
 
 def mean_square_sigmoid(a: Tensor, b: Tensor, rows: int = 512) -> Tensor:
@@ -19,20 +19,12 @@ def mean_square_sigmoid(a: Tensor, b: Tensor, rows: int = 512) -> Tensor:
     rows
         Rows of `a` at a time.
     """
-    with torch.no_grad():
-        pairs = a.shape[0] * b.shape[0]
-        grad_a, grad_b = torch.empty_like(a), torch.zeros_like(b)
-        total = torch.zeros((), dtype=torch.float64, device=a.device)
-        for start in range(0, a.shape[0], rows):
-            block = a[start : start + rows]
-            s = torch.sigmoid_(block @ b.T)
-            square = s * s
-            total += square.sum()
-            slope = square.mul_(s.neg_().add_(1))  # s^2 (1 - s)
-            grad_a[start : start + rows] = slope @ b
-            grad_b.addmm_(slope.T, block)
-        gradients = grad_a.mul_(2 / pairs), grad_b.mul_(2 / pairs)
-    return with_gradient((total / pairs).to(a.dtype), [a, b], gradients)
+
+    def block(part: slice, x: Tensor, y: Tensor) -> Tensor:
+        return torch.sigmoid(x[part] @ y.T).square().sum()
+
+    total = blockwise_loss(block, [a, b], row_blocks(len(a), rows))
+    return (total / (len(a) * len(b))).to(a.dtype)
 
 
 class GraphLoss:

@@ -16,7 +16,7 @@ from methods.shared.graphs.two_views import TwoViews, two_views
 from methods.shared.graphs.weights import row_normalized, with_loops
 from methods.shared.losses.gram import gram_distance
 from methods.shared.losses.graph import CosineGraphLoss
-from methods.shared.losses.zinb import ZinbTarget, zinb_heads
+from methods.shared.losses.zinb import ZinbTarget
 from methods.shared.nn.sparse import TiledMatrix
 from methods.shared.training.fit import Phase, check_data, train_and_cluster
 from methods.shared.training.loop import adam_with_decay
@@ -53,10 +53,9 @@ class Model:
         views = self.views()
         z = net.embed(views)
         self.before = z.detach()
-        zinb = zinb_heads(net.decode(z), net.head, net.head_bias, self.target)
         agreement = gram_distance(views.shared_spatial, views.shared_expression)
         return {
-            "zinb": params.alpha * zinb,
+            "zinb": params.alpha * net.decoder.loss(z, self.target),
             "consistency": params.beta * agreement,
             "spatial": params.gamma * self.spatial_loss(z),
         }

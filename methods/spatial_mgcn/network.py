@@ -7,11 +7,11 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from methods.shared.nn.layers import uniform
+from methods.shared.losses.zinb import ZinbDecoder
+from methods.shared.nn.layers import Affine, ViewAttention, uniform
 from methods.shared.nn.sparse import TiledMatrix
 
-HIDDEN, WIDTH, SCORES, TRUNK = 128, 64, 16, 128
-BATCH_EPS = 1e-5
+HIDDEN, WIDTH, TRUNK = 128, 64, 128
 
 
 class Views(NamedTuple):
@@ -54,17 +54,9 @@ class Network(nn.Module):
         self.first_bias = draw(3 * HIDDEN, fan=HIDDEN)
         self.second = draw(3, HIDDEN, WIDTH, fan=WIDTH)
         self.second_bias = draw(3 * WIDTH, fan=WIDTH)
-        self.score = draw(WIDTH, SCORES, fan=WIDTH)
-        self.score_bias = draw(SCORES, fan=WIDTH)
-        self.query = draw(SCORES, fan=SCORES)
-        self.out = draw(WIDTH, WIDTH, fan=WIDTH)
-        self.out_bias = draw(WIDTH, fan=WIDTH)
-        self.trunk = draw(WIDTH, TRUNK, fan=WIDTH)
-        self.trunk_bias = draw(TRUNK, fan=WIDTH)
-        self.batch_scale = nn.Parameter(torch.ones(TRUNK))
-        self.batch_shift = nn.Parameter(torch.zeros(TRUNK))
-        self.head = draw(3, n_genes, TRUNK, fan=TRUNK)  # pi, theta, mu
-        self.head_bias = draw(3, n_genes, fan=TRUNK)
+        self.attention = ViewAttention(WIDTH, generator)
+        self.out = Affine(WIDTH, WIDTH, generator)
+        self.decoder = ZinbDecoder(WIDTH, TRUNK, n_genes, generator)
 
     def views(self, features: TiledMatrix, near: TiledMatrix, alike: TiledMatrix) -> Views:
         """Encode; A (X W) in every layer, so that only narrow arrays meet the graphs."""
@@ -82,20 +74,6 @@ class Network(nn.Module):
         mixed = torch.cat([half @ weight for half, weight in halves], dim=1)
         return graph @ mixed + self.second_bias[start * WIDTH : (start + 2) * WIDTH]
 
-    def attention(self, stack: Tensor) -> Tensor:
-        """Weigh the views of each spot, spots x 3, rows summing to 1."""
-        scores = torch.tanh(stack @ self.score + self.score_bias) @ self.query
-        return torch.softmax(scores, dim=1)
-
     def embed(self, views: Views) -> Tensor:
         """Blend the views, spots x 64."""
-        stack = views.stack()
-        blended = (self.attention(stack)[:, :, None] * stack).sum(dim=1)
-        return torch.addmm(self.out_bias, blended, self.out)
-
-    def decode(self, z: Tensor) -> Tensor:
-        """Return the decoder's trunk, standardised over all spots, spots x 128."""
-        x = torch.addmm(self.trunk_bias, z, self.trunk)
-        x = x - x.mean(dim=0)
-        deviation = torch.sqrt(x.square().mean(dim=0) + BATCH_EPS)  # far faster than torch.var
-        return torch.relu_(x * (self.batch_scale / deviation) + self.batch_shift)
+        return self.out(self.attention.blend(views.stack()))

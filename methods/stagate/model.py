@@ -104,7 +104,8 @@ class Model:
             square = self.error(parts[0])
         else:
             errors = [partial(self.error, part) for part in parts]
-            square = accumulated_loss(errors, list(self.network.parameters()))
+            total = accumulated_loss(errors, list(self.network.parameters()))
+            square = total.to(self.network.first.dtype)
         if params.loss == "mse":
             return {"reconstruction": square / (sum(p.interior for p in parts) * self.n_genes)}
         decay = 0.5 * params.weight_decay * self.network.second.square().sum()

@@ -30,11 +30,11 @@ def section_graph(
     -------
     Symmetric ones without a diagonal, spots x spots, float32.
     """
-    places, spot_place = _places(coordinates, sections)
-    graph = radius_graph(places, radius, pitch)
-    n = len(spot_place)
+    positions, position_of = _distinct_positions(coordinates, sections)
+    graph = radius_graph(positions, radius, pitch)
+    n = len(position_of)
     ones = np.ones(n, dtype=np.float32)
-    member = sp.csr_matrix((ones, spot_place, np.arange(n + 1)), (n, len(places)))
+    member = sp.csr_matrix((ones, position_of, np.arange(n + 1)), (n, len(positions)))
     return _ones(member @ graph @ member.T)
 
 
@@ -90,13 +90,13 @@ def radius_of_mean_degree(
     -------
     A distance; the largest one looked at where spots are too few, 0 where all share a position.
     """
-    places, _ = _places(coordinates, sections)
-    k = min(int(4 * degree) + 1, len(places))
+    positions, _ = _distinct_positions(coordinates, sections)
+    k = min(int(4 * degree) + 1, len(positions))
     if k < 2:
         return 0.0
-    distance = cKDTree(places).query(places, k)[0][:, 1:].ravel()
+    distance = cKDTree(positions).query(positions, k)[0][:, 1:].ravel()
     within = np.sort(distance[distance <= _extent(coordinates)])
-    wanted = min(int(np.ceil(degree * len(places))), within.size)
+    wanted = min(int(np.ceil(degree * len(positions))), within.size)
     return float(within[wanted - 1]) if wanted else 0.0
 
 
@@ -104,13 +104,15 @@ def _extent(coordinates: np.ndarray) -> float:
     return float(np.linalg.norm(np.ptp(coordinates, axis=0)))
 
 
-def _places(coordinates: np.ndarray, sections: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
+def _distinct_positions(
+    coordinates: np.ndarray, sections: np.ndarray | None
+) -> tuple[np.ndarray, np.ndarray]:
     """Return distinct positions, sections far apart on a third axis, and each spot's position."""
     apart = 3 * max(_extent(coordinates), 1.0)
     height = np.zeros(len(coordinates)) if sections is None else apart * sections
     spots = np.column_stack([coordinates, height]).astype(np.float64)
-    places, spot_place = np.unique(spots, axis=0, return_inverse=True)
-    return places, spot_place.ravel()
+    positions, position_of = np.unique(spots, axis=0, return_inverse=True)
+    return positions, position_of.ravel()
 
 
 def _ones(graph: sp.csr_matrix) -> sp.csr_matrix:

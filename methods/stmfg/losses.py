@@ -10,37 +10,32 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from methods.shared.losses.with_gradient import with_gradient
-from methods.shared.nn.matmul import multiply
-
-ROWS = 256
+from methods.shared.losses.with_gradient import blockwise_loss, row_blocks
 
 
 class Partners(NamedTuple):
     """Which spots of the other view a step compares every spot with."""
 
     drawn: Tensor  # their indices, m
-    place: Tensor  # position of every spot in `drawn`, -1 where it was not drawn
+    position: Tensor  # position of every spot in `drawn`, -1 where it was not drawn
     offsets: Tensor  # rows of the pairs left out, CSR
     left_out: Tensor  # their columns; a spot's own pair is among them
 
     def block(self, rows: slice) -> tuple[Tensor, Tensor, Tensor]:
         """Return entries to blank in a block, rows x m, and what a drawn partner stands for."""
-        n, m = len(self.place), len(self.drawn)
+        n, m = len(self.position), len(self.drawn)
         offsets = self.offsets[rows.start : rows.stop + 1]
         degree = offsets.diff()
         row = torch.repeat_interleave(torch.arange(len(degree), device=degree.device), degree)
-        column = self.place[self.left_out[offsets[0] : offsets[-1]]]
+        column = self.position[self.left_out[offsets[0] : offsets[-1]]]
         row, column = row[column >= 0], column[column >= 0]
         kept = m - torch.bincount(row, minlength=len(degree))
         return row, column, (n - degree) / kept.clamp_min(1)
 
 
-def one_way_contrast(
-    u: Tensor, v: Tensor, partners: Partners, temperature: float
-) -> tuple[Tensor, Tensor, Tensor]:
+def one_way_contrast(u: Tensor, v: Tensor, partners: Partners, temperature: float) -> Tensor:
     """
-    Sum over spots ``-log(exp(u_i.v_i / t) / (exp(u_i.v_i / t) + rest_i))`` and differentiate.
+    Sum over spots ``-log(exp(u_i.v_i / t) / (exp(u_i.v_i / t) + rest_i))``.
 
     ``rest_i`` is the sum of ``exp(u_i.v_j / t)`` over all partners j that are not left out, or,
     where partners were drawn, its estimate from the drawn ones.
@@ -53,32 +48,19 @@ def one_way_contrast(
         Columns of `v` to compare with.
     temperature
         t.
-
-    Returns
-    -------
-    The sum, float64, and its derivatives by `u` and `v`.
     """
-    others = v[partners.drawn]
-    by_u, by_v = torch.empty_like(u), torch.zeros_like(v)
-    by_others = others.new_zeros(others.shape[::-1])  # d x m: no block is copied to be transposed
-    total = torch.zeros((), dtype=torch.float64, device=u.device)
-    for start in range(0, len(u), ROWS):
-        rows = slice(start, min(start + ROWS, len(u)))
-        x, own = u[rows], v[rows]
+
+    def block(rows: slice, x: Tensor, y: Tensor, others: Tensor) -> Tensor:
         # cosines are at most 1, so that nothing overflows below exp(0)
-        mass = multiply(x, others.T).sub_(1).div_(temperature).exp_()
+        logits = (x[rows] @ others.T - 1) / temperature
         row, column, weight = partners.block(rows)
-        mass[row, column] = 0
-        positive = (torch.linalg.vecdot(x, own) - 1) / temperature
-        weight = weight.to(mass.dtype)
-        bottom = positive.exp() + weight * mass.sum(dim=1)
-        total += (bottom.log() - positive).sum(dtype=torch.float64)
-        mass.mul_((weight / bottom / temperature)[:, None])
-        pull = ((positive.exp() / bottom - 1) / temperature)[:, None]
-        by_u[rows] = torch.addcmul(multiply(mass, others), pull, own)
-        by_v[rows] = pull * x
-        by_others += multiply(x.T, mass)
-    return total, by_u, by_v.index_add_(0, partners.drawn, by_others.T)
+        logits[row, column] = -torch.inf
+        own = (torch.linalg.vecdot(x[rows], y[rows]) - 1) / temperature
+        rest = weight.to(logits.dtype) * logits.exp().sum(dim=1)
+        return ((own.exp() + rest).log() - own).sum(dtype=torch.float64)
+
+    others = v.index_select(0, partners.drawn)
+    return blockwise_loss(block, [u, v, others], row_blocks(len(u)))
 
 
 class ViewContrast:
@@ -136,17 +118,13 @@ class ViewContrast:
         drawn = torch.arange(self.n)
         if not self.exact:
             drawn = torch.randperm(self.n, generator=self.generator)[: self.negatives]
-        place = torch.full((self.n,), -1)
-        place[drawn] = torch.arange(len(drawn))
-        return Partners(drawn.to(device), place.to(device), self.offsets, self.columns)
+        position = torch.full((self.n,), -1)
+        position[drawn] = torch.arange(len(drawn))
+        return Partners(drawn.to(device), position.to(device), self.offsets, self.columns)
 
     def __call__(self, first: Tensor, second: Tensor) -> Tensor:
         """Evaluate for both views, cells x d each."""
         u, v = normalize(first, dim=1), normalize(second, dim=1)
-        with torch.no_grad():
-            partners = self.partners()
-            forth, by_u, by_v = one_way_contrast(u, v, partners, self.temperature)
-            back, more_v, more_u = one_way_contrast(v, u, partners, self.temperature)
-            gradients = by_u.add_(more_u), by_v.add_(more_v)
-        total = with_gradient(forth + back, [u, v], gradients)
+        partners, t = self.partners(), self.temperature
+        total = one_way_contrast(u, v, partners, t) + one_way_contrast(v, u, partners, t)
         return (total / (2 * self.n)).to(first.dtype)

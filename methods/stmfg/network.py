@@ -12,7 +12,7 @@ from methods.shared.losses.zinb import ZinbDecoder
 from methods.shared.nn.layers import Affine, uniform
 from methods.shared.nn.sparse import TiledMatrix
 
-from .attention import Scorer, Tokens
+from .view_attention import Scorer, Tokens
 
 HIDDEN, WIDTH, TRUNK = 128, 64, 128
 
@@ -36,7 +36,7 @@ class Network(nn.Module):
     n_genes
         Columns of the features.
     fusion, inject
-        Kind of attention (``scorer`` or ``token``) and what it hands on, see `attention`.
+        Kind of attention (``scorer`` or ``token``) and what it hands on, see `inject`.
     scales
         The embedding is made of ``all`` layers' fused representations, or of the ``last``.
     generator

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from blindfold.blind import shuffle
-from blindfold.blind.blind import anonymous, blind, blinded, shuffled, truth
+from blindfold.blind.blind import anonymous_names, blind, blinded_frame, cell_order, truth_table
 from blindfold.blind.shuffle import shuffled_blocks
 from blindfold.core import blocks
 from blindfold.core.datasets import DatasetCard, dataset_card
@@ -28,9 +28,9 @@ from tests.blind.conftest import CARD, prepared_cells
 @given(st.integers(1, 60), st.integers(0, 9), st.integers(0, 5))
 def test_blinding_is_a_bijection(cells, seed, missing):
     prepared = prepared_cells(cells, seed, missing)
-    order = shuffled("tiny", seed, cells)
-    shown = blinded(prepared, order, "site")
-    hidden = truth(prepared, order, DatasetCard.model_validate(CARD))
+    order = cell_order("tiny", seed, cells)
+    shown = blinded_frame(prepared, order, "site")
+    hidden = truth_table(prepared, order, DatasetCard.model_validate(CARD))
     assert list(hidden.cell) == list(shown.obs_names) == sorted(shown.obs_names)
     assert sorted(hidden.original) == sorted(prepared.obs_names)
     back = prepared[hidden.original]
@@ -98,7 +98,7 @@ def test_only_the_allowed_is_shown(tiny):
         assert not len(getattr(shown, slot))
     assert shown.X.dtype == np.float32
     assert shown.obsm["spatial"].dtype == np.float64
-    assert list(shown.obs_names) == anonymous(50)
+    assert list(shown.obs_names) == anonymous_names(50)
 
 
 def test_no_byte_of_a_label_or_a_name_is_shown(tiny):
@@ -127,9 +127,9 @@ def test_permuted_labels_leave_all_but_the_vault_as_it_is(tiny):
 
 
 def test_the_order_depends_on_dataset_and_seed_alone():
-    assert (shuffled("a", 0, 99) == shuffled("a", 0, 99)).all()
-    assert (shuffled("a", 0, 99) != shuffled("b", 0, 99)).any()
-    assert (shuffled("a", 0, 99) != shuffled("a", 1, 99)).any()
+    assert (cell_order("a", 0, 99) == cell_order("a", 0, 99)).all()
+    assert (cell_order("a", 0, 99) != cell_order("b", 0, 99)).any()
+    assert (cell_order("a", 0, 99) != cell_order("a", 1, 99)).any()
 
 
 def test_the_order_tells_nothing_of_the_class(tiny):
@@ -138,9 +138,9 @@ def test_the_order_tells_nothing_of_the_class(tiny):
     label = pd.read_parquet(at.truth("tiny")).label.to_numpy()
     shares = pd.Series(label).value_counts(normalize=True)
     assert (label[1:] == label[:-1]).mean() == pytest.approx((shares**2).sum(), abs=0.03)
-    place = np.arange(3_000) / 3_000
+    position = np.arange(3_000) / 3_000
     for kind in shares.index:
-        assert place[label == kind].mean() == pytest.approx(0.5, abs=0.04)
+        assert position[label == kind].mean() == pytest.approx(0.5, abs=0.04)
 
 
 def test_missing_labels_are_null_and_their_cells_stay(tiny):

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from blindfold.blind.blind import blind
-from blindfold.blind.mask import Masked, held_out_table, mask_words
+from blindfold.blind.mask import MaskedMatrix, held_out_table, mask_seed
 from blindfold.core import blocks
 from blindfold.core.datasets import DatasetCard, Mask
 from blindfold.core.errors import BlindfoldError
@@ -75,7 +75,7 @@ def test_genes_are_those_scgnn_ranks_first_on_the_masked_counts():
     matrix = sp.csr_matrix(dense)
     changed = 0
     for n_genes in (5, 20, 60, 120, 300):
-        masked = Masked(matrix, Mask(share=0.3, genes=n_genes), mask_words("tiny", 0))
+        masked = MaskedMatrix(matrix, Mask(share=0.3, genes=n_genes), mask_seed("tiny", 0))
         rest = matrix.copy()
         rest.data[np.concatenate([held for _, held in masked._split()])] = 0
         rest.eliminate_zeros()
@@ -97,7 +97,7 @@ def test_the_draw(cells, genes, share, seed):
     for size in (1, 10**6):
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(blocks, "BLOCK", size)
-            split = list(Masked(matrix, Mask(share=share), [seed])._split())
+            split = list(MaskedMatrix(matrix, Mask(share=share), [seed])._split())
         draws.append(np.concatenate([held for _, held in split]))
         whole = sp.vstack([block for block, _ in split]).tocsr()
     np.testing.assert_array_equal(draws[0], draws[1])
@@ -112,14 +112,14 @@ def test_the_draw(cells, genes, share, seed):
 
 def test_the_share_holds_and_seeds_differ():
     matrix = sp.csr_matrix(np.ones((400, 300), dtype=np.float32))
-    held = {seed: Masked(matrix, Mask(share=0.1), mask_words("d", seed)) for seed in range(4)}
+    held = {seed: MaskedMatrix(matrix, Mask(share=0.1), mask_seed("d", seed)) for seed in range(4)}
     first = {seed: masked.held_out() for seed, masked in held.items()}
     for table in first.values():
         # binomial: 120,000 entries, five standard deviations
         assert table.nnz == pytest.approx(12_000, abs=520)
         assert table.getnnz(axis=0).std() == pytest.approx(np.sqrt(400 * 0.09), rel=0.2)
     assert first[0].multiply(first[1]).nnz == pytest.approx(1_200, abs=180)
-    other = Masked(matrix, Mask(share=0.1), mask_words("e", 0)).held_out()
+    other = MaskedMatrix(matrix, Mask(share=0.1), mask_seed("e", 0)).held_out()
     assert (other != first[0]).nnz > 10_000
 
 
@@ -142,7 +142,7 @@ def test_permuted_labels_leave_the_mask_as_it_is(tmp_path):
 
 def test_nothing_to_hold_out_is_refused():
     matrix = sp.csr_matrix(np.eye(5, dtype=np.float32))  # the last entry of each cell stays
-    masked = Masked(matrix, Mask(share=0.9), [0])
+    masked = MaskedMatrix(matrix, Mask(share=0.9), [0])
     names = [f"c{i}" for i in range(5)]
     with pytest.raises(BlindfoldError, match="no entry could be held out"):
         held_out_table(masked.held_out(), np.arange(5), names, names)
@@ -151,4 +151,4 @@ def test_nothing_to_hold_out_is_refused():
 def test_genes_that_nobody_shares_are_refused():
     matrix = sp.csr_matrix(np.kron(np.eye(300), np.ones((1, 2))).astype(np.float32))
     with pytest.raises(BlindfoldError, match="no gene is seen in 1 %"):
-        _ = Masked(matrix, Mask(share=0.1), [0]).genes
+        _ = MaskedMatrix(matrix, Mask(share=0.1), [0]).genes

@@ -7,12 +7,12 @@ import shutil
 import pandas as pd
 import pytest
 
+from blindfold.compare.benchmark import GROUP, read_benchmark
 from blindfold.compare.clusters import cluster_table
 from blindfold.compare.compare import compare
 from blindfold.compare.drawing import house_style
+from blindfold.compare.figure_data import read_figure_data
 from blindfold.compare.figures import estimated
-from blindfold.compare.gather import GROUP, gather
-from blindfold.compare.view import open_view
 from blindfold.core import io
 from tests.score.synthetic import make_scored
 
@@ -72,7 +72,7 @@ def test_the_rule_of_every_run_is_listed(plan):
 
 def test_the_figure_shows_estimates_only(plan):
     with house_style():
-        (drawing,) = estimated.draw(open_view(plan.layout))
+        (drawing,) = estimated.draw(read_figure_data(plan.layout))
         drawing.figure.canvas.draw()
     assert set(drawing.data["k"]) == {"estimate"}
     cells, tissue = (ax for ax in drawing.figure.axes if ax.axison)
@@ -87,18 +87,18 @@ def test_the_figure_shows_estimates_only(plan):
 def test_no_estimate_no_figure(scored):
     compare(scored.layout)
     with house_style():
-        assert not list(estimated.draw(open_view(scored.layout)))
+        assert not list(estimated.draw(read_figure_data(scored.layout)))
 
 
 def test_unlabelled_and_missing_datasets_have_no_error(plan, tmp_path):
-    material = gather(plan.layout)
+    benchmark = read_benchmark(plan.layout)
     card = io.read_json(plan.layout.card("cells"))
     copy = tmp_path / "card.json"
     shutil.copy(plan.layout.card("tissue"), copy)
     try:
         io.write_json(plan.layout.card("cells"), card | {"n_clusters": None})
         plan.layout.card("tissue").unlink()
-        table = cluster_table(material)
+        table = cluster_table(benchmark)
     finally:
         io.write_json(plan.layout.card("cells"), card)
         shutil.copy(copy, plan.layout.card("tissue"))

@@ -8,21 +8,23 @@ import pytest
 
 from blindfold.compare.compare import compare
 from blindfold.compare.drawing import house_style, new_figure, save
+from blindfold.compare.figure_data import FigureData, read_figure_data
 from blindfold.compare.figures import (
     confusion,
     cost,
-    draw,
+    draw_figures,
     find_figures,
     seeds,
     spatial,
     summary,
 )
+from blindfold.compare.method_order import MethodOrder, method_order
 from blindfold.compare.palette import PAGE_MM, class_colour, method_colour, method_marker
-from blindfold.compare.panels import TITLE, title
-from blindfold.compare.standing import Standing, standing
-from blindfold.compare.view import match, open_view
+from blindfold.compare.panels import TITLE, panel_title
 from blindfold.core import io
 from blindfold.core.layout import REPOSITORY
+from blindfold.score.score import score
+from tests.score.synthetic import CLASSES, make_scored
 
 KINDS = {"summary", "seeds", "umap", "spatial", "confusion", "deg", "cost"}
 # drawn where a number of clusters was estimated, where entries were held out
@@ -32,7 +34,7 @@ WHERE_ASKED = {"estimated", "imputation"}
 @pytest.fixture(scope="module")
 def figures(scored):
     compare(scored.layout)
-    draw(scored.layout)
+    draw_figures(scored.layout)
     return scored.layout.figures
 
 
@@ -81,7 +83,7 @@ def test_same_numbers_same_bytes(scored, tmp_path):
     for kind in (seeds, confusion, spatial):
         for folder in ("a", "b"):
             with house_style():
-                for drawing in kind.draw(open_view(scored.layout)):
+                for drawing in kind.draw(read_figure_data(scored.layout)):
                     save(drawing, tmp_path / folder)
     for path in (tmp_path / "a").iterdir():
         assert path.read_bytes() == (tmp_path / "b" / path.name).read_bytes(), path.name
@@ -89,21 +91,54 @@ def test_same_numbers_same_bytes(scored, tmp_path):
 
 def test_the_median_run_is_shown(scored):
     compare(scored.layout)
-    view = open_view(scored.layout)
-    runs = {run.label: run for run in view.shown("cells")}
-    wide = view.material.wide()
-    part = wide[(wide["dataset"] == "cells") & (wide["method"] == "pca_kmeans")]
+    data = read_figure_data(scored.layout)
+    runs = {run.name: run for run in data.representative_runs("cells")}
+    scores = data.benchmark.runs_with_scores()
+    part = scores[(scores["dataset"] == "cells") & (scores["method"] == "pca_kmeans")]
     assert runs["pca_kmeans"].ari == part["ari"].median()
     assert runs["crasher"].seed is None
-    assert runs["crasher"].why == "crash x 3"
+    assert runs["crasher"].failures == "crash x 3"
     assert "random_labels" not in runs
     assert "graphst" not in runs
 
 
-def test_clusters_take_the_colours_of_their_classes():
-    truth = np.array(["a", "a", "b", "b", ""])
-    assert match(truth, np.array(["1", "1", "0", "0", "2"])) == {"1": "a", "0": "b"}
-    assert match(truth, np.array(["1"] * 5)) == {"1": "a"}
+def test_clusters_take_the_colours_of_the_classes_that_scoring_matched_them_to(scored):
+    compare(scored.layout)
+    data = read_figure_data(scored.layout)
+    truth = data.truth("cells")
+    for run in data.representative_runs("cells"):
+        if run.seed is None:
+            continue
+        clusters = data.partition(run)
+        markers = pd.read_parquet(scored.layout.markers("cells", run.name))
+        markers = markers[(markers["k"] == run.k) & (markers["seed"] == run.seed)]
+        told = dict(zip(markers["group"], markers["matched_class"], strict=True))
+        shown = dict(zip(clusters.groups, clusters.matched, strict=True))
+        assert {group: shown[group] for group in told} == told
+        assert all(clusters.colours[group] == truth.colours[told[group]] for group in told)
+
+
+def test_tied_clusters_are_matched_alike_in_scores_and_figures(tmp_path, monkeypatch):
+    plan = make_scored(tmp_path, monkeypatch, methods=["pca_kmeans"], seeds=1)
+    at = plan.layout
+    truth = pd.read_parquet(at.truth("cells"))
+    classes = truth["label"].astype("category").cat.codes.to_numpy()
+    # every class falls into halves of the same size, and the unlabelled are on their own
+    half = truth.groupby("label", dropna=False).cumcount().to_numpy() % 2
+    clusters = np.where(classes < 0, 99, 2 * (4 - classes) + half)
+    path = at.run("cells", "pca_kmeans", "truth", 0) / "clusters.parquet"
+    io.write_parquet(path, pd.DataFrame({"cell": truth["cell"], "cluster": clusters}))
+    score(at, "cells", "pca_kmeans", [("truth", 0)])
+    compare(at)
+    deg = pd.read_csv(at.table("deg.csv"), keep_default_na=False, dtype=str)
+    deg = deg[(deg["dataset"] == "cells") & (deg["method"] == "pca_kmeans")]
+    told = dict(zip(deg["group"], deg["matched_class"], strict=True))
+    data = read_figure_data(at)
+    drawn = data.partition(data.representative_runs("cells")[0])
+    shown = dict(zip(drawn.groups, drawn.matched, strict=True))
+    assert {group: shown[group] for group in told} == told
+    assert sorted(told.values()) == [""] * 5 + sorted(CLASSES)
+    assert shown["99"] == ""
 
 
 def test_colours_are_fixed_by_name():
@@ -127,7 +162,7 @@ def test_the_title_of_a_panel_does_not_reach_into_the_next(name):
     with house_style():
         figure = new_figure(PAGE_MM, 20)
         figure.dpi = 300
-        said = title(SimpleNamespace(label=name, ari=0.123))
+        said = panel_title(SimpleNamespace(name=name, ari=0.123))
         wide = figure.text(0, 0, said, fontsize=TITLE).get_window_extent().width
     assert wide / figure.dpi * 25.4 < (PAGE_MM - 4) / 4
     assert said.split() == [name, "ARI", "0.123"]
@@ -136,10 +171,16 @@ def test_the_title_of_a_panel_does_not_reach_into_the_next(name):
 def test_a_perfect_score_has_room(scored):
     compare(scored.layout)
     with house_style():
-        (drawing,) = cost.draw(open_view(scored.layout))
+        (drawing,) = cost.draw(read_figure_data(scored.layout))
     panels = [ax for ax in drawing.figure.axes if ax.lines]
     assert panels
     assert all(ax.get_ylim()[1] > 1 for ax in panels)
+
+
+def figure_data(datasets: list[str], ranking: pd.DataFrame | None = None, **parts) -> FigureData:
+    """Return what figures of a made-up benchmark are drawn from."""
+    plan = SimpleNamespace(runs=[SimpleNamespace(dataset=name, k="truth") for name in datasets])
+    return FigureData(SimpleNamespace(plan=plan, datasets=datasets, **parts), ranking)
 
 
 def test_every_column_of_seeds_ends_in_numbers(monkeypatch):
@@ -148,10 +189,9 @@ def test_every_column_of_seeds_ends_in_numbers(monkeypatch):
         method="first", variant="described", k="truth", status="ok"
     )
     table = runs.assign(name="first", control=False, mean_ari=0.5, ci_low=0.4, ci_high=0.6)
-    monkeypatch.setattr(seeds, "standing", lambda _: Standing(table, ["first"], []))
-    material = SimpleNamespace(plan=SimpleNamespace(datasets=names), wide=runs.copy)
+    monkeypatch.setattr(seeds, "method_order", lambda _: MethodOrder(table, ["first"], []))
     with house_style():
-        (drawing,) = seeds.draw(SimpleNamespace(material=material, k=lambda _: "truth"))
+        (drawing,) = seeds.draw(figure_data(names, runs_with_scores=runs.copy))
     told = [ax.xaxis.get_tick_params()["labelbottom"] for ax in drawing.figure.axes]
     assert told[:4] == [False, True, True, True]
 
@@ -161,42 +201,39 @@ def test_no_result_lies_beyond_the_axes(monkeypatch):
     runs = pd.DataFrame(
         {"dataset": names, "ari": [0.5, 0.5, -0.3, 0.5], "nmi": 0.5, "seed": 0, "wall_s": 2.0}
     ).assign(
-        method="first", variant="described", k="truth", status="ok", name="first", control=False,
-        peak_rss_mb=200.0,
+        method="first", variant="described", k="truth", status="ok", peak_rss_mb=200.0,
     )  # fmt: skip
-    table = runs.assign(mean_ari=runs["ari"], ci_low=runs["ari"], ci_high=runs["ari"])
-    monkeypatch.setattr(seeds, "standing", lambda _: Standing(table, ["first"], []))
-    monkeypatch.setattr(cost, "collect", lambda _: runs)
-    material = SimpleNamespace(plan=SimpleNamespace(datasets=names), wide=runs.copy)
-    view = SimpleNamespace(material=material, k=lambda _: "truth")
+    table = runs.assign(
+        name="first", control=False, mean_ari=runs["ari"], ci_low=runs["ari"], ci_high=runs["ari"]
+    )
+    monkeypatch.setattr(seeds, "method_order", lambda _: MethodOrder(table, ["first"], []))
+    scores = runs.drop(columns=["wall_s", "peak_rss_mb"])
+    data = figure_data(names, runs=runs, runs_with_scores=scores.copy, controls=set())
     with house_style():
-        (by_seed,) = seeds.draw(view)
-        (by_cost,) = cost.draw(view)
+        (by_seed,) = seeds.draw(data)
+        (by_cost,) = cost.draw(data)
     assert all(ax.get_xlim()[0] < -0.3 for ax in by_seed.figure.axes[:4])
     assert all(ax.get_ylim()[0] < -0.3 for ax in by_cost.figure.axes[:8])
 
 
-def stands(**runs: tuple[int, int]) -> Standing:
-    """Return how methods stand of which so many runs on one dataset ended ok and failed."""
+def order_of(**runs: tuple[int, int]) -> MethodOrder:
+    """Return the order of methods of which so many runs on one dataset ended ok and failed."""
     rows = [
-        {"dataset": dataset, "k": "truth", "rank": rank, "method": name, "variant": "described",
-         "control": False, "ok": ok, "failed": failed}
+        {"name": name, "dataset": dataset, "k": "truth", "rank": rank, "control": False, "ok": ok,
+         "failed": failed}
         for dataset in ("cells", "overall")
         for rank, (name, (ok, failed)) in enumerate(runs.items())
     ]  # fmt: skip
-    material = SimpleNamespace(plan=SimpleNamespace(datasets=["cells"]))
-    return standing(
-        SimpleNamespace(ranking=pd.DataFrame(rows), material=material, k=lambda _: "truth")
-    )
+    return method_order(figure_data(["cells"], pd.DataFrame(rows)))
 
 
 def test_methods_that_apply_nowhere_are_named_and_not_drawn():
-    shown = stands(good=(3, 0), tissue_only=(0, 0), broken=(0, 3), image_only=(0, 0))
+    shown = order_of(good=(3, 0), tissue_only=(0, 0), broken=(0, 3), image_only=(0, 0))
     assert shown.methods == ["good", "broken"]
     assert shown.note().endswith("(table of runs): tissue_only, image_only.")
     assert len(shown.table) == 4
-    assert stands(good=(1, 0)).note() == ""
-    assert stands(tissue_only=(0, 0)).methods == ["tissue_only"]
+    assert order_of(good=(1, 0)).note() == ""
+    assert order_of(tissue_only=(0, 0)).methods == ["tissue_only"]
 
 
 @pytest.mark.parametrize("count", [2, 5, 12, 40])
@@ -207,13 +244,11 @@ def test_the_summary_can_be_read_however_many_datasets(monkeypatch, count):
          "mean_nmi": 0.66}
         for method in ("first", "second") for name in names
     ]  # fmt: skip
-    shown = Standing(pd.DataFrame(rows), ["first", "second"], [])
-    monkeypatch.setattr(summary, "standing", lambda _: shown)
-    audits = {names[1]: "pitch rescaled to 137"}
-    material = SimpleNamespace(plan=SimpleNamespace(datasets=names), audits=audits)
-    view = SimpleNamespace(material=material)
+    order = MethodOrder(pd.DataFrame(rows), ["first", "second"], [])
+    monkeypatch.setattr(summary, "method_order", lambda _: order)
+    data = figure_data(names, audits={names[1]: "pitch rescaled to 137"})
     with house_style():
-        (drawing,) = summary.draw(view)
+        (drawing,) = summary.draw(data)
         drawing.figure.canvas.draw()
         heat, quality = drawing.figure.axes[:2]
         numbers = [text for text in heat.texts if text.get_text() == "0.55"]

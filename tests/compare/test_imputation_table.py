@@ -9,17 +9,18 @@ import pandas as pd
 import pytest
 
 from blindfold.compare.drawing import house_style, save
+from blindfold.compare.figure_data import FigureData
 from blindfold.compare.figures import imputation as figure
 from blindfold.compare.imputation import BEST, COLUMNS, imputation_table
 from blindfold.core.io import write_csv
-from blindfold.report.sections import page_tables
-from blindfold.report.tables import read_rows
-from blindfold.score.catalogue import find_metrics
+from blindfold.report.cells import read_rows
+from blindfold.report.tables import page_tables
+from blindfold.score.metric import find_metrics
 
 ERRORS = {"gene_mean": 0.5, "neighbour_mean": 0.4, "good": 0.2, "bad": 0.9, "frail": 0.1}
 
 
-def material(datasets=("b-mask-0.1", "a-mask-0.1")):
+def benchmark(datasets=("b-mask-0.1", "a-mask-0.1")):
     """Return scores of known errors; ``frail`` failed once, ``other`` does not apply."""
     rows = []
     for dataset in datasets:
@@ -36,7 +37,8 @@ def material(datasets=("b-mask-0.1", "a-mask-0.1")):
                          "value": value if status == "ok" else np.nan, "status": status}
                     )  # fmt: skip
     scores = pd.DataFrame(rows)
-    return SimpleNamespace(scores=scores, plan=SimpleNamespace(datasets=dict.fromkeys(datasets)))
+    runs = [SimpleNamespace(dataset=dataset, k="truth") for dataset in datasets]
+    return SimpleNamespace(scores=scores, datasets=list(datasets), plan=SimpleNamespace(runs=runs))
 
 
 def test_directions_are_those_of_the_metrics():
@@ -45,7 +47,7 @@ def test_directions_are_those_of_the_metrics():
 
 
 def test_ranks_know_which_end_is_better():
-    table = imputation_table(material())
+    table = imputation_table(benchmark())
     assert list(table.columns) == COLUMNS
     assert list(table["dataset"].unique()) == ["b-mask-0.1", "a-mask-0.1"]
     assert list(table["metric"].unique()) == list(BEST)
@@ -58,7 +60,7 @@ def test_ranks_know_which_end_is_better():
 
 
 def test_means_stand_beside_the_references_with_intervals():
-    table = imputation_table(material()).set_index(["dataset", "metric", "method"])
+    table = imputation_table(benchmark()).set_index(["dataset", "metric", "method"])
     row = table.loc[("a-mask-0.1", "rmse", "good")]
     assert row["mean"] == pytest.approx(0.21)
     assert 0.2 <= row["ci_low"] < row["mean"] < row["ci_high"] <= 0.22
@@ -72,7 +74,7 @@ def test_means_stand_beside_the_references_with_intervals():
 
 
 def test_without_references_nothing_is_claimed():
-    made = material()
+    made = benchmark()
     made.scores = made.scores[made.scores["method"] == "good"]
     table = imputation_table(made)
     assert table["gene_mean"].isna().all()
@@ -80,20 +82,18 @@ def test_without_references_nothing_is_claimed():
 
 
 def test_nothing_masked_is_an_empty_table(tmp_path):
-    made = material()
+    made = benchmark()
     made.scores = made.scores[made.scores["method"] == "other"]
     assert imputation_table(made).empty
     made.scores = made.scores.assign(task="clustering")
     assert list(imputation_table(made).columns) == COLUMNS
-    view = SimpleNamespace(material=made, k=lambda dataset: "truth")
-    assert list(figure.draw(view)) == []
+    assert list(figure.draw(FigureData(made, pd.DataFrame()))) == []
 
 
 def test_the_figure_and_the_page(tmp_path):
-    made = material()
-    view = SimpleNamespace(material=made, k=lambda dataset: "truth")
+    made = benchmark()
     with house_style():
-        (drawing,) = figure.draw(view)
+        (drawing,) = figure.draw(FigureData(made, pd.DataFrame()))
         save(drawing, tmp_path)
     assert drawing.name == "imputation"
     data = pd.read_csv(tmp_path / "imputation.csv")

@@ -10,6 +10,8 @@ from blindfold.compare.compare import compare
 from blindfold.compare.provenance import cpu_model, git_state, provenance
 from blindfold.core import io
 from blindfold.core.errors import BlindfoldError
+from blindfold.score.oracle import oracle
+from blindfold.score.score import score
 from tests.score.synthetic import REASONS, make_results, make_scored
 
 TABLES = ["ranking", "summary", "runs", "cost", "markers", "deg", "datasets"]
@@ -189,9 +191,6 @@ def test_unlabelled_data_and_several_k(tmp_path, monkeypatch):
     for dataset in plan.datasets:
         path = plan.layout.truth(dataset)
         io.write_parquet(path, pd.read_parquet(path)[["cell", "original"]])
-    from blindfold.score.oracle import oracle
-    from blindfold.score.score import score
-
     for dataset in plan.datasets:
         oracle(plan.layout, dataset)
         for method in plan.methods:
@@ -200,6 +199,20 @@ def test_unlabelled_data_and_several_k(tmp_path, monkeypatch):
     compare(plan.layout)
     assert ranking_of()["rank"].isna().all()
     assert ranking_of()["ok"].min() == 3
+
+
+def test_nothing_is_said_to_beat_a_baseline_without_labels(tmp_path, monkeypatch):
+    plan = make_scored(tmp_path, monkeypatch, methods=["pca_kmeans", "sctag"])
+    path = plan.layout.truth("cells")
+    io.write_parquet(path, pd.read_parquet(path)[["cell", "original"]])
+    oracle(plan.layout, "cells")
+    for method in plan.methods:
+        score(plan.layout, "cells", method, [("truth", seed) for seed in range(3)])
+    compare(plan.layout)
+    table = pd.read_csv(plan.layout.table("ranking.csv"))
+    cells = table[table["dataset"] == "cells"].set_index("method")
+    assert cells.loc["sctag", "failed"] == 1
+    assert cells["beats_smoothed_pca"].isna().all()
 
 
 def test_provenance(scored, tmp_path):

@@ -51,5 +51,5 @@ def test_what_cannot_be_had_is_listed_and_the_rest_is_planned(tmp_path):
     assert list(made.datasets) == ["pbmc68k"]
     assert list(made.unavailable) == ["adam"]
     assert {run.dataset for run in made.runs} == {"pbmc68k"}
-    with pytest.raises(BlindfoldError, match="no dataset can be had"):
+    with pytest.raises(BlindfoldError, match="no dataset is available"):
         make_plan(check_config({**base, "datasets": ["adam"]}))

@@ -2,6 +2,7 @@ import errno
 import os
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from blindfold.core import io
@@ -59,3 +60,17 @@ def test_nan_is_not_json(tmp_path):
     with pytest.raises(ValueError):
         io.write_json(tmp_path / "a.json", {"value": float("nan")})
     assert not list(tmp_path.iterdir())
+
+
+def test_a_table_is_read_or_its_fault_is_named(tmp_path):
+    path = tmp_path / "scores.parquet"
+    with pytest.raises(BlindfoldError, match=r"not found[\s\S]*scores\.parquet"):
+        io.read_parquet(path)
+    table = pd.DataFrame({"cell": ["c1"], "cluster": [0]})
+    io.write_parquet(path, table)
+    pd.testing.assert_frame_equal(io.read_parquet(path, ["cell", "cluster"]), table)
+    with pytest.raises(BlindfoldError, match=r"is missing[\s\S]*scores\.parquet[\s\S]*epoch"):
+        io.read_parquet(path, ["cell", "epoch"])
+    path.write_bytes(path.read_bytes()[:50])
+    with pytest.raises(BlindfoldError, match=r"truncated or damaged[\s\S]*scores\.parquet"):
+        io.read_parquet(path)

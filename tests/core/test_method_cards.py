@@ -5,6 +5,7 @@ import pytest
 from blindfold.core.errors import BlindfoldError
 from blindfold.core.methods import (
     MethodCard,
+    display_name,
     fill_params,
     find_methods,
     method_card,
@@ -24,7 +25,7 @@ parameters:
   mode: {type: str, default: a, choices: [a, b], meaning: m}
   rate: {type: float, default: 0.5, meaning: m}
 variants: {described: {}, released: {mode: b}}
-resources: {memory_mb: {base: 1}, minutes: {base: 1}}
+resources: {minutes: {base: 1}}
 fidelity: {paper: null}
 """
 
@@ -36,9 +37,13 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path / "mine"
 
 
-def test_split_variant():
-    assert split_variant("sctag") == ("sctag", "described")
-    assert split_variant("sctag@released") == ("sctag", "released")
+@pytest.mark.parametrize(
+    ("name", "parts"),
+    [("sctag", ("sctag", "described")), ("sctag@released", ("sctag", "released"))],
+)
+def test_a_name_is_split_into_method_and_variant_and_put_together_again(name, parts):
+    assert split_variant(name) == parts
+    assert display_name(*parts) == name
 
 
 def test_defaults_then_variant_then_changes(folder):
@@ -73,6 +78,14 @@ def test_a_card_without_a_required_field_names_it(folder, field):
     with pytest.raises(BlindfoldError, match="required field is missing") as error:
         method_card(folder)
     assert field in str(error.value)
+    assert "method.yaml" in str(error.value)
+
+
+def test_an_unknown_resource_is_refused(folder):
+    (folder / "method.yaml").write_text(CARD.replace("{minutes", "{memory_mb: {base: 1}, minutes"))
+    with pytest.raises(BlindfoldError, match="unknown key 'memory_mb'") as error:
+        method_card(folder)
+    assert "resources.memory_mb" in str(error.value)
     assert "method.yaml" in str(error.value)
 
 

@@ -56,12 +56,24 @@ def test_more_clusters_than_cells_is_refused():
     [
         ({"datasets": ["pbmc68"]}, "did you mean 'pbmc68k'"),
         ({"methods": ["pca_kmean"]}, "did you mean 'pca_kmeans'"),
-        ({"methods": ["pca_kmeans", "pca_kmeans"]}, "stands twice"),
+        ({"methods": ["pca_kmeans", "pca_kmeans"]}, "is listed twice"),
     ],
 )
 def test_unknown_names(change, word):
     with pytest.raises(BlindfoldError, match=word):
         plan(**change)
+
+
+def test_a_method_with_a_syntax_error_is_planned_like_any_other(tmp_path):
+    """Its run reports the error; other methods go on."""
+    folder = tmp_path / "broken"
+    folder.mkdir()
+    card = (REPOSITORY / "tests/bad_methods/nosy/method.yaml").read_text()
+    (folder / "method.yaml").write_text(card)
+    (folder / "model.py").write_text("def fit(:\n")
+    made = plan(methods=["broken"], methods_path=["methods", str(tmp_path)])
+    assert list(made.methods) == ["random_labels", "broken"]
+    assert made.methods["broken"].code
 
 
 def test_the_canary_has_its_own_folder_and_one_seed():
@@ -94,7 +106,9 @@ def test_everything_that_carries_labels_is_hidden(tmp_path):
     own = tmp_path / "own.h5ad"
     anndata.AnnData(np.ones((3, 2), dtype=np.float32)).write_h5ad(own)
     datasets = ["pbmc68k", {"id": "mine", "path": str(own)}]
-    places = plan(datasets=datasets, mirror=["/some/mirror", "https://example.org"]).hidden()
+    places = plan(
+        datasets=datasets, mirror=["/some/mirror", "https://example.org"]
+    ).labelled_paths()
     assert {REPOSITORY / "data", Path("/some/mirror"), own} <= set(places)
     assert any(path.name == "10x_pbmc68k_reduced.h5ad" for path in places)
     assert len(places) == 4

@@ -195,7 +195,7 @@ def test_jitter_is_measured_in_pitches():
 @given(st.integers(2, 60), st.floats(0, 1), st.integers(0, 20))
 def test_cells_exchange_their_coordinates(cells, share, seed):
     places = np.random.default_rng(0).random((cells, 2))
-    moved = parts.exchange(places, share, np.random.default_rng(seed))
+    moved = parts.shuffle_coordinates(places, share, np.random.default_rng(seed))
     assert sorted(map(tuple, moved)) == sorted(map(tuple, places))
     number = round(share * cells)
     assert (moved != places).any(axis=1).sum() == (number if number > 1 else 0)

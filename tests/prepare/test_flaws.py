@@ -12,8 +12,8 @@ from hypothesis.extra.numpy import arrays
 from blindfold.core import blocks
 from blindfold.core.datasets import DatasetCard
 from blindfold.core.errors import BlindfoldError
-from blindfold.prepare.flaws import looks_like
 from blindfold.prepare.standard import standardise
+from blindfold.prepare.value_check import guess_normalisation
 from tests.prepare.conftest import CARD, small_counts
 
 
@@ -97,7 +97,7 @@ def test_expression_is_linear_and_need_not_be_counts():
 
 
 def test_counts_look_like_nothing_else():
-    assert looks_like(sp.csr_matrix(np.eye(5))) is None
+    assert guess_normalisation(sp.csr_matrix(np.eye(5))) is None
 
 
 def test_missing_values_become_zero_where_the_card_says_so():
@@ -109,7 +109,7 @@ def test_missing_values_become_zero_where_the_card_says_so():
 
 def test_repeated_genes():
     matrix, genes = np.array([[1, 2, 3, 4], [0, 5, 6, 7]]), ["b", "a", "b", "b"]
-    with pytest.raises(BlindfoldError, match="a gene stands twice: 2 repeated names"):
+    with pytest.raises(BlindfoldError, match="2 genes have the name of another gene"):
         made(matrix, genes=genes)
     added, report = made(matrix, genes=genes, repair={"duplicate_genes": "sum"})
     assert list(added.var_names) == ["b", "a"]
@@ -121,7 +121,7 @@ def test_repeated_genes():
 
 def test_repeated_cells():
     matrix, cells = np.array([[1, 2], [3, 4], [5, 6]]), ["x", "y", "x"]
-    with pytest.raises(BlindfoldError, match="a cell stands twice: 1 repeated"):
+    with pytest.raises(BlindfoldError, match="1 cells have the name of another cell"):
         made(matrix, cells=cells)
     first, report = made(matrix, cells=cells, repair={"duplicate_cells": "first"})
     assert list(first.obs_names) == ["x", "y"]

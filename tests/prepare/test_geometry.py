@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from blindfold.core.datasets import DatasetCard
 from blindfold.core.errors import BlindfoldError
-from blindfold.prepare.geometry import check_coordinates, crop, pitch
+from blindfold.prepare.geometry import check_coordinates, crop_image, pitch
 from blindfold.prepare.prepare import prepare
 from blindfold.prepare.standard import standardise
 from tests.prepare.conftest import CARD, small_counts
@@ -44,7 +44,7 @@ def test_coordinates_of_dropped_cells_go_with_them(small, at):
 
 
 def test_positions_must_be_finite():
-    with pytest.raises(BlindfoldError, match=r"1 positions are missing(.|\n)*row 1 \('b'\)"):
+    with pytest.raises(BlindfoldError, match=r"1 cells have no coordinates(.|\n)*row 1 \('b'\)"):
         check_coordinates(np.array([[0, 1], [np.nan, 1]]), ["a", "b"], "f")
     with pytest.raises(BlindfoldError, match="wrong shape"):
         check_coordinates(np.zeros((2, 3)), ["a", "b"], "f")
@@ -63,11 +63,13 @@ def test_one_position_alone_is_refused(small, at):
 
 
 def test_repeated_positions(small, at):
-    places = grid()
-    places[7] = places[2]
-    with pytest.raises(BlindfoldError, match=r"1 cells lie where another(.|\n)*'cell7'"):
-        prepare("small", small(spatial(places), **SPATIAL), at)
-    card = small(spatial(places), **SPATIAL, repair={"duplicate_spots": "keep"})
+    coordinates = grid()
+    coordinates[7] = coordinates[2]
+    with pytest.raises(
+        BlindfoldError, match=r"1 cells have the coordinates of another(.|\n)*'cell7'"
+    ):
+        prepare("small", small(spatial(coordinates), **SPATIAL), at)
+    card = small(spatial(coordinates), **SPATIAL, repair={"duplicate_spots": "keep"})
     adata = anndata.read_h5ad(prepare("small", card, at))
     assert adata.uns["report"]["flaws"]["duplicate_spots"] == {"found": 1, "repair": "keep"}
     assert adata.uns["blindfold"]["pitch"] == 10
@@ -115,13 +117,13 @@ def test_cropping_keeps_every_spot_on_its_pixel(rescale):
 )  # fmt: skip
 def test_a_crop_moves_pixels_and_coordinates_alike(scale, left, top, margin, seed):
     rng = np.random.default_rng(seed)
-    places = rng.random((20, 2)) * 50 + [left, top]
+    coordinates = rng.random((20, 2)) * 50 + [left, top]
     image = rng.integers(0, 255, (1, 1, 3), dtype=np.uint8) + np.indices(
         (int(130 * scale) + 2, int(120 * scale) + 2)
     ).sum(0, dtype=np.int64)[..., None].astype(np.uint8)
-    cut, moved = crop(image, places, scale, margin, "f")
+    cut, moved = crop_image(image, coordinates, scale, margin, "f")
     # whole pixels are cut off
-    shift = (places - moved) * scale
+    shift = (coordinates - moved) * scale
     np.testing.assert_allclose(shift, np.rint(shift[0])[None].repeat(20, 0), atol=1e-6)
     x, y = np.rint(shift[0]).astype(int)
     np.testing.assert_array_equal(cut, image[y : y + cut.shape[0], x : x + cut.shape[1]])
@@ -132,7 +134,7 @@ def test_a_crop_moves_pixels_and_coordinates_alike(scale, left, top, margin, see
 def test_spots_outside_the_image_are_refused():
     image = np.zeros((50, 50, 3), dtype=np.uint8)
     with pytest.raises(BlindfoldError, match=r"1 spots lie outside(.|\n)*row 1"):
-        crop(image, np.array([[1.0, 1], [60, 1]]), 1.0, 2.0, "f")
+        crop_image(image, np.array([[1.0, 1], [60, 1]]), 1.0, 2.0, "f")
 
 
 def test_an_image_that_the_card_promises_must_be_there():

@@ -45,9 +45,9 @@ def test_names_may_be_the_index_of_a_parquet_table(tmp_path):
 @pytest.mark.parametrize(
     ("table", "told"),
     [
-        (pd.concat([TABLE, TABLE.iloc[[0]]]), "1 spots stand twice"),
-        (TABLE.iloc[1:], "1 of 3 spots have no image features"),
-        (TABLE.assign(spot=[1, 2, 3, 4]), "3 of 3 spots have no image features"),
+        (pd.concat([TABLE, TABLE.iloc[[0]]]), "1 cells have several rows"),
+        (TABLE.iloc[1:], "1 of 3 cells have no row"),
+        (TABLE.assign(spot=[1, 2, 3, 4]), "3 of 3 cells have no row"),
         (TABLE.assign(region=["tumour", "fat", "fat", "fat"]), "'region'"),
         (TABLE[["spot"]], "no column beside the names"),
         (TABLE.assign(a=[np.inf, 1, 2, 3]), "infinite values"),

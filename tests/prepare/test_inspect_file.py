@@ -71,11 +71,12 @@ def test_every_flaw_is_told_at_once(seen):
     adata.obs_names = ["c", "c", *adata.obs_names[2:]]
     _, problems = seen(adata, "same")
     for words in (
-        "a cell stands twice", "a gene stands twice", "1 cells without any count",
-        "labels all one class", "1 positions are missing",
+        "1 cells have the name of another", "1 genes have the name of another",
+        "1 cells without any count",
+        "labels all one class", "1 cells have no coordinates",
     ):  # fmt: skip
         assert words in problems, words
-    assert "no column 'kin'" in seen(adata, "kin")[1]
+    assert "there is no 'kin'" in seen(adata, "kin")[1]
 
 
 def test_broken_files(seen, tmp_path):

@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 
 from blindfold.core.datasets import Label, LabelFile
 from blindfold.core.errors import BlindfoldError
-from blindfold.prepare.labels import as_text, join, read_labels, read_table
+from blindfold.prepare.labels import match_labels, read_labels, read_table
 from blindfold.prepare.prepare import prepare
+from blindfold.prepare.reading import as_text
 from tests.prepare.conftest import small_counts
 
 LABELS = {"path": "small/labels.csv", "role": "labels", "url": "http://y"}
@@ -70,7 +71,7 @@ def test_a_header_one_name_short_as_r_writes_it(small, at, tmp_path):
         (CELL_NAMES[1:], r"1 cells without a row, such as 'cell0'"),
         ([*CELL_NAMES, "cell77", "cell78"], r"2 rows without a cell, such as 'cell77', 'cell78'"),
         ([*CELL_NAMES[2:], "cell99"], r"2 cells without a row, .*; 1 rows without a cell"),
-        ([*CELL_NAMES, "cell3"], r"1 cells stand twice in the label file"),
+        ([*CELL_NAMES, "cell3"], r"1 cells have several rows in the table"),
         ([f"spot{i}-1" for i in range(30)], r"such as 'cell0' \.\.\., rows such as 'spot0-1'"),
     ],
 )
@@ -100,7 +101,7 @@ def test_no_name_in_common_is_refused_even_so(small, at, tmp_path):
         ("", {}, "cannot read the label file"),
         (table(CELL_NAMES), {"key": "barcodes"}, "did you mean 'barcode'"),
         (table(CELL_NAMES, header="barcode,layers"), {}, "did you mean 'layers'"),
-        (table(CELL_NAMES), {"where": {"slice": "1"}}, "no column 'slice'"),
+        (table(CELL_NAMES), {"where": {"slice": "1"}}, "there is no 'slice'"),
     ],
 )
 def test_a_label_file_that_is_none(small, at, tmp_path, text, source, message):
@@ -184,7 +185,7 @@ def test_every_cell_has_a_batch(small, at):
 @given(st.lists(st.text("abcxyz", min_size=1, max_size=4), unique=True, min_size=1), st.data())
 def test_the_order_of_a_label_file_never_matters(names, data):
     rows = data.draw(st.permutations(names))
-    found, counts = join(
+    found, counts = match_labels(
         pd.DataFrame({"of": rows}, index=rows), pd.Index(names), LabelFile(), "labels.csv"
     )
     assert list(found.of) == names

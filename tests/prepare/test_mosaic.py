@@ -1,4 +1,4 @@
-"""The semi-synthetic tissue: its expression, its image, its knobs, and how hard it is."""
+"""The semi-synthetic tissue: its expression, its image, its options, and how hard it is."""
 
 import hashlib
 import zipfile
@@ -17,7 +17,7 @@ from blindfold.core.config import read_config
 from blindfold.core.datasets import dataset_card, find_datasets
 from blindfold.core.entries import resolve_datasets
 from blindfold.core.errors import BlindfoldError
-from blindfold.prepare.mosaic import batches, domains, histology, layout, spots
+from blindfold.prepare.mosaic import batches, domains, histology, lattice, spots
 from blindfold.prepare.mosaic.options import Options
 from blindfold.prepare.readers.mosaic import read
 from tests.conftest import MIRROR, REPOSITORY, needs_mirror
@@ -27,9 +27,9 @@ BLOOD = {"cells": PACKAGED}
 ONE_WHOLE_CELL = {"cells_per_spot": 1, "capture": 1, "depth_spread": 0, "dropout": 0}
 
 
-def tissue(files=BLOOD, image=False, card="mosaic", **knobs):
+def tissue(files=BLOOD, image=False, card="mosaic", **changes):
     card = dataset_card(card).model_copy(update={"image": image})
-    return read(files, {**card.options, **knobs}, card)
+    return read(files, {**card.options, **changes}, card)
 
 
 def test_the_default_tissue_stays_as_it_is():
@@ -38,14 +38,14 @@ def test_the_default_tissue_stays_as_it_is():
     digests = {
         "counts": made.X.toarray().astype(np.int32).tobytes(),
         "domains": "\n".join(made.obs.domain).encode(),
-        "places": made.obsm["spatial"].astype(np.float32).tobytes(),
+        "coordinates": made.obsm["spatial"].astype(np.float32).tobytes(),
         "image": made.uns["image"].tobytes(),
     }
     found = {name: hashlib.sha256(content).hexdigest()[:16] for name, content in digests.items()}
     assert found == {
         "counts": "64a2b8386c4f4b7e",
         "domains": "c98eca73cb321096",
-        "places": "0f52517efe317305",
+        "coordinates": "0f52517efe317305",
         "image": "89e2b49f1a2b4054",
     }
     assert made.uns["scale"] == 0.25
@@ -62,9 +62,9 @@ def test_mixtures_are_shares(number, types, signal, seed):
 @given(st.integers(2, 6), st.lists(st.floats(0, 1), min_size=1, max_size=8))
 def test_mixtures_change_linearly_between_domains(number, along):
     mixture = np.random.default_rng(0).dirichlet(np.ones(4), number)
-    place = np.array(along) * (number - 1)
-    expected = [np.interp(place, np.arange(number), mixture[:, kind]) for kind in range(4)]
-    np.testing.assert_allclose(spots.mix_spots(mixture, place), np.transpose(expected))
+    position = np.array(along) * (number - 1)
+    expected = [np.interp(position, np.arange(number), mixture[:, kind]) for kind in range(4)]
+    np.testing.assert_allclose(spots.mix_spots(mixture, position), np.transpose(expected))
 
 
 def test_cells_follow_the_mixture():
@@ -126,9 +126,9 @@ def test_batch_factors_act_on_the_mean_exactly(strength, seed):
 
 def test_the_strength_of_a_batch_effect_is_as_asked():
     """Expected: log ratios of two batches spread by strength times the root of two."""
-    knobs = {"batches": 2, "batch_layout": "interleaved", "depth_spread": 0, "dropout": 0}
+    changes = {"batches": 2, "batch_layout": "interleaved", "depth_spread": 0, "dropout": 0}
     for strength in (0.0, 0.5):
-        made = tissue(**knobs, batch_strength=strength, spots=3000)
+        made = tissue(**changes, batch_strength=strength, spots=3000)
         first = (made.obs.batch == "batch 1").to_numpy()
         counts = made.X.toarray()
         often = counts.mean(axis=0) > 3
@@ -139,14 +139,16 @@ def test_the_strength_of_a_batch_effect_is_as_asked():
 
 def test_the_image_tells_as_much_as_it_is_asked_to():
     """Share of the variance of the spots' mean colour that lies between domains."""
-    places = layout.hexagonal(600, 100.0)
-    domain, _ = domains.plant_domains("mosaic", places, 6, 1.0, np.random.default_rng(0))
+    coordinates = lattice.hexagonal(600, 100.0)
+    domain, _ = domains.plant_domains("mosaic", coordinates, 6, 1.0, np.random.default_rng(0))
     told = []
     for much in (0.0, 0.6, 1.0):
-        image, scale = histology.draw(places, domain, 100.0, 700, much, np.random.default_rng(3))
+        image, scale = histology.draw(
+            coordinates, domain, 100.0, 700, much, np.random.default_rng(3)
+        )
         assert image.shape[1] == 700
         assert image.dtype == np.uint8
-        colour = _mean_colour(image, places * scale, round(50 * scale))
+        colour = _mean_colour(image, coordinates * scale, round(50 * scale))
         means = np.array([colour[domain == d].mean(axis=0) for d in range(6)])
         told.append((means[domain].var(axis=0) / colour.var(axis=0)).max())
     assert told[0] < 0.1 < 0.2 < told[1] < told[2]
@@ -159,7 +161,7 @@ def _mean_colour(image, pixels, reach):
     return np.array(windows)
 
 
-def test_knobs_do_what_they_say():
+def test_options_do_what_they_say():
     plain = tissue()
     np.testing.assert_array_equal(plain.X.toarray(), tissue().X.toarray())
     drawn = tissue(image=True, image_informativeness=0.0)
@@ -176,7 +178,7 @@ OTHER_COLUMN = {"reader": "log_normalised", "cell_type": "kind"}
 
 
 @pytest.mark.parametrize(
-    ("knobs", "message"),
+    ("changes", "message"),
     [
         ({"signals": 1}, "did you mean 'signal'"),
         ({"signal": 2}, "options"),
@@ -187,9 +189,9 @@ OTHER_COLUMN = {"reader": "log_normalised", "cell_type": "kind"}
         ({"layout": "checkerboard", "evenness": 0.5}, "equally large"),
     ],
 )
-def test_wrong_knobs_are_refused(knobs, message):
+def test_wrong_options_are_refused(changes, message):
     with pytest.raises(BlindfoldError, match=message):
-        tissue(**knobs)
+        tissue(**changes)
 
 
 def h5_of(path, counts, labels):
@@ -232,8 +234,8 @@ def test_spots_of_pancreas_cells_are_sums_of_the_published_ones(tmp_path):
     some = tmp_path / "some.csv"
     some.write_bytes(b"".join(lines[:200]))
     published = pd.read_csv(some, index_col=0).drop(columns=["barcode", "assigned_cluster"])
-    knobs = {**ONE_WHOLE_CELL, "spots": 300}
-    made = tissue({"counts": some}, card="mosaic_pancreas", **knobs)
+    changes = {**ONE_WHOLE_CELL, "spots": 300}
+    made = tissue({"counts": some}, card="mosaic_pancreas", **changes)
     assert list(made.var_names) == list(published.columns)
     known = {row.tobytes() for row in published.to_numpy(dtype=np.float32)}
     assert {row.tobytes() for row in made.X.toarray()} <= known
@@ -252,13 +254,13 @@ def test_spots_of_cord_blood_cells_are_sums_of_the_published_ones():
 @pytest.mark.parametrize("name", [name for name in find_datasets() if name.startswith("mosaic")])
 def test_cards_name_their_domains(name):
     card = dataset_card(name)
-    knobs = Options.model_validate(card.options)
-    assert card.expected.cells == knobs.spots
-    assert card.expected.classes == knobs.domains
-    assert card.pitch in (None, knobs.pitch)
-    assert (card.batch is not None) == (knobs.batches > 1)
+    options = Options.model_validate(card.options)
+    assert card.expected.cells == options.spots
+    assert card.expected.classes == options.domains
+    assert card.pitch in (None, options.pitch)
+    assert (card.batch is not None) == (options.batches > 1)
     if card.label.order:
-        assert card.label.order == domains.domain_names(knobs.layout, knobs.domains)
+        assert card.label.order == domains.domain_names(options.layout, options.domains)
 
 
 def test_every_step_of_the_series_is_possible():

@@ -11,9 +11,9 @@ def compared(tmp_path_factory) -> Plan:
     """Return a plan with all tables and three figures."""
     from blindfold.compare.compare import compare
     from blindfold.compare.drawing import house_style, save
+    from blindfold.compare.figure_data import read_figure_data
     from blindfold.compare.figures import cost, seeds, summary
     from blindfold.compare.provenance import provenance
-    from blindfold.compare.view import open_view
     from blindfold.core import io
 
     with pytest.MonkeyPatch.context() as patch:
@@ -23,7 +23,7 @@ def compared(tmp_path_factory) -> Plan:
         captions = []
         with house_style():
             for kind in (summary, seeds, cost):
-                for drawing in kind.draw(open_view(plan.layout)):
+                for drawing in kind.draw(read_figure_data(plan.layout)):
                     save(drawing, plan.layout.figures)
                     name = drawing.name
                     captions.append({"name": name, "kind": name, "caption": drawing.caption})

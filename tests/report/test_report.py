@@ -7,9 +7,9 @@ from html.parser import HTMLParser
 import pytest
 
 from blindfold.core.errors import BlindfoldError
+from blindfold.report.cells import number, rank, read_rows
 from blindfold.report.report import report
 from blindfold.report.sections import overview, verdicts
-from blindfold.report.tables import number, rank, read_rows
 
 
 class Page(HTMLParser):

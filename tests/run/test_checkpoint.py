@@ -79,7 +79,7 @@ def test_killed_and_started_again_gives_the_same_bytes(blinded, method, sandbox)
         assert (wanted.out / name).read_bytes() == (other.out / name).read_bytes(), name
 
 
-def test_what_decides_the_result_has_its_own_place(blinded):
+def test_what_decides_the_result_has_its_own_folder(blinded):
     first = request(blinded, "sctag", "tripwire")
     key = checkpoint.key(resolve(first))
     assert checkpoint.key(resolve(replace(first, minutes=1, attempt=2, memory_gb=1))) == key
@@ -98,19 +98,19 @@ def test_what_decides_the_result_has_its_own_place(blinded):
 def test_what_another_run_left_is_removed_before_a_method_starts(blinded):
     """Also a link: what it points at stays."""
     wanted = resolve(request(blinded, "sctag", "tripwire"))
-    place = checkpoint.place(wanted)
-    (place / "state").write_bytes(b"a message")
-    assert (checkpoint.place(wanted) / "state").exists()
+    folder = checkpoint.own_folder(wanted)
+    (folder / "state").write_bytes(b"a message")
+    assert (checkpoint.own_folder(wanted) / "state").exists()
     other = resolve(replace(wanted.request, seed=6))
-    assert list(checkpoint.place(other).parent.iterdir()) == [checkpoint.place(other)]
+    assert list(checkpoint.own_folder(other).parent.iterdir()) == [checkpoint.own_folder(other)]
 
 
 def test_a_damaged_state_is_ignored_with_a_line_in_the_log(blinded):
     wanted = replace(
         request(blinded, "sctag", "tripwire"), params={"epochs": 5, "cluster_epochs": 5}
     )
-    place = checkpoint.place(resolve(wanted))
-    (place / "state").write_bytes(b"\x80\x05 no state at all" * 9)
+    folder = checkpoint.own_folder(resolve(wanted))
+    (folder / "state").write_bytes(b"\x80\x05 no state at all" * 9)
     assert run(wanted) == 0
     record = json.loads((wanted.out / "run.json").read_text())
     assert record["status"] == "ok"

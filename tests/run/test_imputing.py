@@ -21,7 +21,7 @@ environment: main
 entry: model:fit
 parameters:
   how: {type: str, default: blocks, choices: [blocks, nothing, short], meaning: "the answer"}
-resources: {memory_mb: {base: 300}, minutes: {base: 0.1}}
+resources: {minutes: {base: 0.1}}
 fidelity: {paper: null}
 """
 MODEL = """

@@ -86,13 +86,13 @@ def test_without_protection_a_cheat_gets_through(blinded):
 @needs_bwrap
 def test_the_wall_stands_without_the_bell(blinded, tmp_path):
     """Inside bwrap the vault does not exist, whatever opens it."""
-    from blindfold.run.sandbox import wrap
+    from blindfold.run.sandbox import bwrap_command
 
     work = tmp_path / "work"
     (work / "cwd").mkdir(parents=True)
     vault = blinded.parents[2] / "vault"
     listed = ["ls", str(vault), str(blinded)]
-    command = wrap(listed, readable=[blinded], writable=[work], covered=[], gpus=False)
+    command = bwrap_command(listed, readable=[blinded], writable=[work], protected=[], gpus=False)
     listing = subprocess.run(command, capture_output=True, text=True)
     assert str(blinded) in listing.stdout
     assert "No such file" in listing.stderr
@@ -100,17 +100,17 @@ def test_the_wall_stands_without_the_bell(blinded, tmp_path):
 
 @needs_bwrap
 def test_no_network_in_the_sandbox(tmp_path):
-    from blindfold.run.sandbox import wrap
+    from blindfold.run.sandbox import bwrap_command
 
     (tmp_path / "cwd").mkdir()
     code = "import socket; socket.create_connection(('127.0.0.1', 9), 1)"
-    command = wrap(
-        [sys.executable, "-c", code], readable=[], writable=[tmp_path], covered=[], gpus=False
+    command = bwrap_command(
+        [sys.executable, "-c", code], readable=[], writable=[tmp_path], protected=[], gpus=False
     )
     failed = subprocess.run(command, capture_output=True, text=True)
     assert failed.returncode != 0
-    interfaces = wrap(
-        ["cat", "/proc/net/dev"], readable=[], writable=[tmp_path], covered=[], gpus=False
+    interfaces = bwrap_command(
+        ["cat", "/proc/net/dev"], readable=[], writable=[tmp_path], protected=[], gpus=False
     )
     names = subprocess.run(interfaces, capture_output=True, text=True).stdout
     assert "lo:" in names

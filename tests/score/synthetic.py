@@ -60,7 +60,6 @@ def write_cards(folder: Path) -> None:
             "expected": {"cells": CELLS, "genes": GENES, "classes": len(CLASSES)},
         }
         io.write_text(folder / "datasets" / f"{name}.yaml", yaml.safe_dump(card))
-    growth = {"base": 1, "per_1000_cells": 1}
     for name, (modalities, control, _, _) in METHODS.items():
         card = {
             "title": name,
@@ -70,7 +69,7 @@ def write_cards(folder: Path) -> None:
             "environment": "main",
             "entry": "model:fit",
             "control": control,
-            "resources": {"memory_mb": growth, "minutes": growth},
+            "resources": {"minutes": {"base": 1}},
             "fidelity": {"paper": None},
             "variants": {"described": {}, "released": {}},
         }

@@ -12,7 +12,7 @@ from sklearn.metrics import mean_absolute_error, median_absolute_error, root_mea
 
 from blindfold.core import blocks, io
 from blindfold.core.errors import BlindfoldError
-from blindfold.score.catalogue import find_metrics
+from blindfold.score.metric import find_metrics
 from blindfold.score.metrics.imputation import cosine, l1_mean, l1_median, rmse
 from blindfold.score.oracle import oracle
 from blindfold.score.score import score
@@ -21,8 +21,7 @@ from tests.score.synthetic import CELLS, GENES, hold_out, write_imputed
 NAMES = {"l1_median", "l1_mean", "rmse", "cosine"}
 
 
-def test_by_hand():
-    """Median and mean error, root mean square and cosine of three values."""
+def test_errors_by_hand():
     imputed, held = np.array([1.0, 2.0, 5.0]), np.array([2.0, 2.0, 1.0])
     assert l1_median(imputed, held) == 1
     assert l1_mean(imputed, held) == pytest.approx(5 / 3)
@@ -30,8 +29,7 @@ def test_by_hand():
     assert cosine(imputed, held) == pytest.approx(11 / np.sqrt(30 * 9))
 
 
-def test_against_libraries():
-    """As scikit-learn and scipy compute them."""
+def test_errors_agree_with_sklearn_and_scipy():
     rng = np.random.default_rng(0)
     imputed, held = rng.gamma(2, 1, 500), rng.gamma(2, 1, 500)
     assert l1_median(imputed, held) == pytest.approx(median_absolute_error(held, imputed))
@@ -49,7 +47,7 @@ def test_cosine_of_a_constant_and_of_nothing():
     assert cosine(np.zeros(300), held) == 0
 
 
-def test_directions():
+def test_lower_is_better_but_for_the_cosine():
     known = find_metrics()
     found = {name for name, metric in known.items() if metric.task == "imputation"}
     assert found == NAMES

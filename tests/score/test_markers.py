@@ -6,11 +6,11 @@ import pytest
 import scipy.sparse as sp
 from scipy.stats import mannwhitneyu
 
-from blindfold.score.catalogue import find_metrics
-from blindfold.score.evidence import Evidence, Reference, evaluate
+from blindfold.core.truth import Truth
 from blindfold.score.markers import COLUMNS, find_markers
+from blindfold.score.metric import find_metrics
+from blindfold.score.metric_inputs import MetricInputs, Reference, evaluate
 from blindfold.score.metrics.marker_jaccard import marker_jaccard
-from blindfold.score.truth import Truth
 
 
 def expression(n: int = 60, genes: int = 30) -> tuple[ad.AnnData, np.ndarray]:
@@ -71,7 +71,27 @@ def test_jaccard_by_hand():
 @pytest.mark.parametrize("clusters", [np.zeros(60, int), np.arange(60)])
 def test_degenerate_partitions_score_nothing(clusters):
     data, codes = expression()
-    truth = Truth(np.arange(60).astype(str), np.ones(60, bool), codes, ["x", "y", "z"])
-    evidence = Evidence(Reference(truth, data), clusters, {})
-    assert evaluate(find_metrics()["marker_jaccard"], evidence) == 0
-    assert evaluate(find_metrics()["n_clusters"], evidence) == len(np.unique(clusters))
+    truth = Truth(np.arange(60).astype(str), np.array(["x", "y", "z"])[codes])
+    inputs = MetricInputs(Reference(truth, data), clusters, {})
+    assert evaluate(find_metrics()["marker_jaccard"], inputs) == 0
+    assert evaluate(find_metrics()["n_clusters"], inputs) == len(np.unique(clusters))
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_matched_metrics_do_not_change_with_the_names_of_clusters_or_the_order_of_cells(seed):
+    data, codes = expression()
+    rng = np.random.default_rng(seed)
+    # halves of every class: each of the two may stand for it
+    half = np.zeros(60, dtype=int)
+    for code in range(3):
+        half[np.flatnonzero(codes == code)[1::2]] = 1
+    clusters = 2 * codes + half
+    order, names = rng.permutation(60), rng.permutation(6)
+    cells, labels = np.array([f"c{i:02d}" for i in range(60)]), np.array(["x", "y", "z"])[codes]
+    first = MetricInputs(Reference(Truth(cells, labels), data), clusters, {})
+    moved = Reference(Truth(cells[order], labels[order]), data[order])
+    again = MetricInputs(moved, names[clusters][order], {})
+    assert {names[cluster]: code for cluster, code in first.matching.items()} == again.matching
+    for name in ("accuracy", "macro_f1", "marker_jaccard"):
+        metric = find_metrics()[name]
+        assert evaluate(metric, again) == pytest.approx(evaluate(metric, first)), name

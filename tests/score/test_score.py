@@ -11,7 +11,7 @@ from sklearn.metrics import adjusted_rand_score
 
 from blindfold.core import io
 from blindfold.core.errors import BlindfoldError
-from blindfold.score.catalogue import choose_metrics, explain_metric, find_metrics
+from blindfold.score.metric import choose_metrics, find_metrics
 from blindfold.score.oracle import oracle
 from blindfold.score.score import score
 from tests.score.synthetic import CELLS, CLASSES
@@ -37,7 +37,7 @@ def test_one_row_per_run_and_metric(plan):
         "value",
         "status",
     ]
-    asked = [m for m in find_metrics().values() if not m.of_start and m.task != "imputation"]
+    asked = [m for m in find_metrics().values() if not m.of_initial and m.task != "imputation"]
     assert len(table) == 3 * len(asked)
     failed = table[table["seed"] == 2]
     assert set(failed["status"]) == {"oom"}
@@ -186,16 +186,18 @@ def test_unknown_metric_suggests_the_nearest():
 
 
 def test_every_metric_explains_itself():
-    for name in find_metrics():
-        told = explain_metric(name)
+    metrics = find_metrics()
+    for metric in metrics.values():
+        told = metric.explain()
         assert told["definition"]
         assert told["title"]
-    assert explain_metric("ari")["range"] == "-0.5 to 1"
+        assert told["metric"] == metric.function.__name__
+    assert metrics["ari"].explain()["range"] == "-0.5 to 1"
 
 
-def test_the_catalogue_is_light():
+def test_finding_metrics_imports_no_heavy_library():
     code = (
-        "import sys; from blindfold.score.catalogue import find_metrics; find_metrics();"
+        "import sys; from blindfold.score.metric import find_metrics; find_metrics();"
         "print([m for m in ('scanpy', 'sklearn', 'scipy', 'pandas', 'torch') if m in sys.modules])"
     )
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -1,7 +1,8 @@
-"""Prints what there is: methods, datasets, metrics and their cards."""
+"""Print what there is: methods, datasets, metrics and their cards."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,9 @@ from blindfold.core.errors import BlindfoldError, did_you_mean
 from blindfold.core.layout import Layout
 from blindfold.core.methods import find_methods, method_card
 from blindfold.core.plan import read_plan
+
+FACTS = ["modality", "cells", "genes", "classes", "download"]
+"""What both tables of datasets say about each, by its card."""
 
 
 def list_methods(methods_path: list[str]) -> None:
@@ -39,30 +43,22 @@ def list_datasets(cache: Path, mirror: list[str]) -> None:
         Where raw files may already lie.
     """
     rows = []
-    for name in find_datasets():
-        card = dataset_card(name)
-        shape = card.expected
-        numbers = [_told(value) for value in (shape.cells, shape.genes, shape.classes)]
-        state = availability(card, cache, mirror)
-        rows.append(
-            [name, card.modality, *numbers, _size(card), state, _verified(card), card.licence]
-        )
-    columns = ["dataset", "modality", "cells", "genes", "classes", "download", "availability"]
-    _print([*columns, "verified", "licence"], rows)
+    for name, card in _dataset_cards():
+        verified = "yes" if card.verified else f"no: {card.reason}"
+        had = availability(card, cache, mirror)
+        rows.append([name, *_facts(card), had, verified, card.licence])
+    _print(["dataset", *FACTS, "availability", "verified", "licence"], rows)
 
 
 def markdown_datasets() -> str:
     """Return the table of all datasets for the documentation, without what a machine adds."""
-    rows = ["| dataset | modality | cells | genes | classes | download | verified | what |"]
-    rows.append("|---|---|---|---|---|---|---|---|")
-    for name in find_datasets():
-        card = dataset_card(name)
-        shape = card.expected
-        numbers = [_told(value) for value in (shape.cells, shape.genes, shape.classes)]
-        verified = "yes" if card.verified else "no"
-        cells = [f"`{name}`", card.modality, *numbers, _size(card), verified, card.title]
-        rows.append("| " + " | ".join(cells) + " |")
-    return "\n".join(rows)
+    columns = ["dataset", *FACTS, "verified", "what"]
+    rows = [
+        [f"`{name}`", *_facts(card), "yes" if card.verified else "no", card.title]
+        for name, card in _dataset_cards()
+    ]
+    lines = ["| " + " | ".join(row) + " |" for row in [columns, *rows]]
+    return "\n".join([lines[0], "|" + "---|" * len(columns), *lines[1:]])
 
 
 def availability(card: DatasetCard, cache: Path, mirror: list[str]) -> str:
@@ -72,19 +68,21 @@ def availability(card: DatasetCard, cache: Path, mirror: list[str]) -> str:
     return "download" if obstacle(card, cache, mirror, offline=False) is None else "by hand"
 
 
-def _told(value: int | None) -> str:
-    return "-" if value is None else str(value)
+def _dataset_cards() -> Iterator[tuple[str, DatasetCard]]:
+    return ((name, dataset_card(name)) for name in find_datasets())
 
 
-def _size(card: DatasetCard) -> str:
-    """Return the bytes of all raw files; unknown sizes make it a lower bound."""
+def _facts(card: DatasetCard) -> list[str]:
+    """Return `FACTS`; where the bytes of a raw file are not known, the sum is a lower bound."""
+    numbers = [card.expected.cells, card.expected.genes, card.expected.classes]
     sizes = [file.bytes for file in raw_files(card)]
-    known = sum(size for size in sizes if size is not None)
-    return ("> " if None in sizes else "") + f"{known / 1e6:.1f} MB"
+    megabytes = sum(size or 0 for size in sizes) / 1e6
+    download = ("> " if None in sizes else "") + f"{megabytes:.1f} MB"
+    return [card.modality, *map(_number_or_dash, numbers), download]
 
 
-def _verified(card: DatasetCard) -> str:
-    return "yes" if card.verified else f"no: {card.reason}"
+def _number_or_dash(value: int | None) -> str:
+    return "-" if value is None else str(value)
 
 
 def list_prepared(results: Layout) -> None:
@@ -94,8 +92,9 @@ def list_prepared(results: Layout) -> None:
     for name, card in plan.datasets.items():
         path = results.card(name)
         facts = io.read_json(path) if path.is_file() else {}
-        numbers = [_told(facts.get(key)) for key in ("cells", "genes", "n_clusters", "labelled")]
-        rows.append([name, "prepared" if facts else "not yet prepared", *numbers, card.title])
+        shape = [facts.get(key) for key in ("cells", "genes", "n_clusters", "labelled")]
+        status = "prepared" if facts else "not yet prepared"
+        rows.append([name, status, *map(_number_or_dash, shape), card.title])
     for name, reason in plan.unavailable.items():
         rows.append([name, "unavailable", "-", "-", "-", "-", reason])
     _print(["dataset", "status", "cells", "genes", "classes", "labelled", "title or reason"], rows)
@@ -109,7 +108,7 @@ def explain(name: str, methods_path: list[str]) -> None:
     BlindfoldError
         Where nothing has this name.
     """
-    from blindfold.score.catalogue import explain_metric, find_metrics
+    from blindfold.score.metric import find_metrics
 
     methods, datasets, metrics = find_methods(methods_path), find_datasets(), find_metrics()
     if name in methods:
@@ -117,7 +116,7 @@ def explain(name: str, methods_path: list[str]) -> None:
     elif name in datasets:
         _print_card(name, "dataset", dataset_card(name))
     elif name in metrics:
-        for heading, text in explain_metric(name).items():
+        for heading, text in metrics[name].explain().items():
             print(f"{heading}: {text}")
     else:
         known = [*methods, *datasets, *metrics]

@@ -41,8 +41,7 @@ def _card(dataset: str, text: str | None) -> DatasetCard:
 
     if text is None:
         return dataset_card(dataset)
-    card: DatasetCard = io.validate(DatasetCard, _json("--card", text), f"card of {dataset}")
-    return card
+    return io.validate(DatasetCard, _json("--card", text), f"card of {dataset}")
 
 
 def _json(option: str, text: str) -> Any:
@@ -184,9 +183,9 @@ def compare(results: Results) -> None:
 @app.command()
 def figures(results: Results) -> None:
     """Draw every figure, each with the table it was drawn from."""
-    from blindfold.compare.figures import draw
+    from blindfold.compare.figures import draw_figures
 
-    draw(Layout(results))
+    draw_figures(Layout(results))
 
 
 @app.command()

@@ -21,7 +21,7 @@ rule fetch:
         results=AT.root,
         mirror=[f"--mirror={place}" for place in CONFIG.mirror],
         offline="--offline" if CONFIG.offline else "",
-        cache=cache_of(CONFIG),
+        cache=cache_folder(CONFIG),
     log:
         AT.log("fetch", "{dataset}"),
     conda:

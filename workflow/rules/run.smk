@@ -14,7 +14,7 @@ rule run:
         allow_cpu="--allow-cpu" if CONFIG.limits.allow_cpu else "",
         snapshots=CONFIG.snapshots,
         sandbox=CONFIG.sandbox,
-        hide=[f"--hide={place}" for place in PLAN.hidden()],
+        hide=[f"--hide={place}" for place in PLAN.labelled_paths()],
     threads: lambda wc: PLAN.methods[wc.method].card.resources.threads
     # Limits are resources, not parameters: to raise them leaves finished runs as they are.
     resources:

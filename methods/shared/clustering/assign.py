@@ -1,4 +1,4 @@
-"""Clustering heads: features or a graph in, `Result` out."""
+"""Clustering heads: features or a graph in, `Result` out; each loads what it needs alone."""
 
 from __future__ import annotations
 
@@ -7,8 +7,6 @@ import scipy.sparse as sp
 
 from methods.contract import Job, Result
 from methods.shared.clustering.kmeans import check_clusters, kmeans
-from methods.shared.clustering.leiden import BUDGET, Leiden
-from methods.shared.clustering.mclust import fit_mixture
 from methods.shared.clustering.n_clusters import number_of_clusters
 from methods.shared.training.seeding import random_stream, seed_integer
 
@@ -48,6 +46,8 @@ def mixture_result(features: np.ndarray, job: Job, k_rule: str, kmeans_starts: i
     kmeans_starts
         Starts of EM beside the hierarchical one.
     """
+    from methods.shared.clustering.mclust import fit_mixture
+
     n_clusters, notes = number_of_clusters(features, job, k_rule)
     mixture = fit_mixture(
         features, n_clusters, random_stream(job.seed, "head"), kmeans_starts=kmeans_starts
@@ -66,7 +66,7 @@ def leiden_result(
     job: Job,
     k_rule: str,
     resolution: float = 1.0,
-    budget: int = BUDGET,
+    budget: int = 30,
 ) -> Result:
     """
     Find communities; with a number of clusters, search the resolution that gives it.
@@ -87,6 +87,8 @@ def leiden_result(
     budget
         Partitions the search may compute.
     """
+    from methods.shared.clustering.leiden import Leiden
+
     leiden = Leiden(graph, seed_integer(random_stream(job.seed, "head")))
     embedding = features.astype(np.float32)
     if job.n_clusters is None and k_rule == "own":

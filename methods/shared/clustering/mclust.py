@@ -11,8 +11,6 @@ from methods.shared.clustering.kmeans import check_clusters, kmeans
 from methods.shared.clustering.mclust_start import agglomerate, cut_tree, half_whiten
 
 SUBSAMPLE = 2000
-
-
 MAX_ITERATIONS = 1000
 
 

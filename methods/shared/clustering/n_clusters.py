@@ -1,34 +1,26 @@
-"""Three estimates of the number of clusters, for methods that have no rule of their own."""
+"""Three estimates of the number of clusters, for methods that have no rule of their own.
+
+Each loads what it needs alone: k-means on given K needs neither mixtures nor Leiden.
+"""
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import scipy.sparse as sp
 
 from methods.contract import Job
-from methods.shared.clustering.leiden import Leiden
-from methods.shared.clustering.mclust import SUBSAMPLE, HierarchicalStart, fit_mixture
-from methods.shared.clustering.spectral import Spectrum
-from methods.shared.graphs.weights import fuzzy_graph
 from methods.shared.training.seeding import random_stream, seed_integer
 
+if TYPE_CHECKING:
+    from methods.shared.clustering.leiden import Leiden
+
 MOST = 20
-
-
 CELLS_PER_DIMENSION = 10
-
-
 GRAPH_CELLS = 5000  # drawn where a graph has to be built for the estimate alone
-
-
 RESOLUTIONS = 2.0 ** np.arange(-4, 2.01, 1 / 3)
-
-
 DRAWS, SHARE = 10, 0.8
-
-
 NO_GAP = 1e-9
 
 
@@ -76,28 +68,22 @@ def bic(features: np.ndarray, rng: np.random.Generator, most: int = MOST) -> Est
     Fraley and Raftery, The Computer Journal 41, 578 (1998). As in mclust, a fit whose covariance
     is singular is no candidate.
     """
+    from methods.shared.clustering.mclust import SUBSAMPLE, HierarchicalStart, fit_mixture
+    from methods.shared.expression.pca import dense_components
+
     rule = f"highest BIC of the EEE mixture, 1 to {most}"
     cells = _drawn(features, SUBSAMPLE, rng)
-    axes = _leading_axes(cells)
+    axes = dense_components(cells, max(len(cells) // CELLS_PER_DIMENSION, 1))
     scores: dict[int, float] = {}
-    if axes.shape[1]:
+    if axes.any():
         hierarchy = HierarchicalStart(axes, rng)
-        places = np.unique(np.round(axes / np.abs(axes).max(), 9), axis=0)
-        free = len(places) - axes.shape[1]  # beyond, components have no inside
+        distinct = np.unique(np.round(axes / np.abs(axes).max(), 9), axis=0)
+        free = len(distinct) - axes.shape[1]  # beyond, components have no inside
         for k in range(1, min(most, free) + 1):
             mixture = fit_mixture(axes, k, rng, hierarchy, kmeans_starts=3)
             if not mixture.ridge:
                 scores[k] = mixture.bic
     return Estimate(max(scores, key=lambda k: scores[k], default=1), rule, scores)
-
-
-def _leading_axes(features: np.ndarray) -> np.ndarray:
-    """Rotate onto principal axes; drop those without variance, and those too many for the cells."""
-    centred = features - features.mean(axis=0)
-    left, size, _ = np.linalg.svd(centred, full_matrices=False)
-    rank = int((size > 1e-7 * max(size.max(initial=0.0), 1e-300)).sum())
-    count = min(rank, max(len(features) // CELLS_PER_DIMENSION, 1))
-    return np.asarray(left[:, :count] * size[:count])
 
 
 def eigengap(graph: sp.csr_matrix, rng: np.random.Generator, most: int = MOST) -> Estimate:
@@ -118,6 +104,8 @@ def eigengap(graph: sp.csr_matrix, rng: np.random.Generator, most: int = MOST) -
     -----
     von Luxburg, Statistics and Computing 17, 395 (2007), section 8.3.
     """
+    from methods.shared.clustering.spectral import Spectrum
+
     n = _checked_graph(graph)
     rule = f"largest eigengap of the neighbour graph, 2 to {most}"
     if n < 3:
@@ -156,6 +144,9 @@ def leiden_stability(features: np.ndarray, rng: np.random.Generator, most: int =
     Bioinformatics 37, 2212 (2021): draws of 80 % of the cells along the resolutions of a graph
     clustering.
     """
+    from methods.shared.clustering.leiden import Leiden
+    from methods.shared.graphs.weights import fuzzy_graph
+
     rule = f"Leiden stability over draws of 80 % of the cells, 2 to {most}"
     cells = _drawn(features, GRAPH_CELLS, rng)
     n, seed = len(cells), seed_integer(rng)
@@ -231,6 +222,8 @@ def estimate_n_clusters(
         return leiden_stability(features, rng)
     if rule == "eigengap":
         if graph is None:
+            from methods.shared.graphs.weights import fuzzy_graph
+
             cells = _drawn(features, GRAPH_CELLS, rng)
             few = len(cells) < 3
             graph = sp.csr_matrix((len(cells), len(cells))) if few else fuzzy_graph(cells)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import scipy.sparse as sp
+from scipy.sparse.csgraph import connected_components
 
+from methods.shared.expression.pca import with_positive_loadings
 from methods.shared.graphs.weights import normalized_adjacency
 
 DENSE_BELOW = 200
@@ -40,16 +42,37 @@ class Spectrum:
             normalized_adjacency(graph).astype(np.float64), min(count, n), rng
         )
         root = np.sqrt(np.where(degree > 0, degree, 1.0))
-        vectors = vectors / root[:, None]
-        largest = vectors[np.abs(vectors).argmax(axis=0), np.arange(vectors.shape[1])]
-        self.values = values
-        self.vectors = vectors * np.where(largest < 0, -1.0, 1.0)
+        self.values, self.vectors = values, with_positive_loadings(vectors / root[:, None])
 
 
 def _leading(
     matrix: sp.csr_matrix, count: int, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Solve for the largest eigenvalues; densely only on a few hundred cells."""
+    """
+    Solve for the largest eigenvalues, component by component.
+
+    Every component has the eigenvalue 1, and Lanczos finds one copy of an eigenvalue for one
+    start vector: on the whole graph it would miss the others.
+    """
+    n_parts, part = connected_components(matrix, directed=False)
+    if n_parts == 1:
+        return _eigenpairs(matrix, count, rng)
+    order = np.argsort(part, kind="stable")
+    found = []
+    for cells in np.split(order, np.cumsum(np.bincount(part))[:-1]):
+        inside = sp.csr_matrix(matrix[cells][:, cells])
+        found.append(_eigenpairs(inside, min(count, len(cells)), rng))
+    values = np.concatenate([own for own, _ in found])
+    kept = np.argsort(-values, kind="stable")[:count]
+    vectors = np.empty((len(part), len(kept)))
+    vectors[order] = sp.block_diag([own for _, own in found], format="csc")[:, kept].toarray()
+    return values[kept], vectors
+
+
+def _eigenpairs(
+    matrix: sp.csr_matrix, count: int, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    """Solve for the largest eigenvalues of a connected graph; densely on a few hundred cells."""
     from scipy.sparse.linalg import ArpackNoConvergence, eigsh
 
     n = matrix.shape[0]

@@ -33,6 +33,27 @@ def expressed_genes(counts: sp.csr_matrix) -> np.ndarray:
     return found
 
 
+def genes_in_enough_spots(counts: sp.csr_matrix, min_spots: int) -> np.ndarray:
+    """
+    Find genes seen in enough spots; small and sparse tissues keep genes.
+
+    Parameters
+    ----------
+    counts
+        Raw counts, spots x genes.
+    min_spots
+        Spots a gene must be seen in, but no more than a fifth of all spots and half of those that
+        the commonest gene is seen in.
+
+    Returns
+    -------
+    Sorted column indices.
+    """
+    n, genes = counts.shape
+    spots = np.bincount(counts.indices[counts.data > 0], minlength=genes)
+    return np.flatnonzero(spots >= min(min_spots, n / 5, spots.max() / 2))
+
+
 def scale_to_total(counts: sp.csr_matrix, target: float | None) -> tuple[sp.csr_matrix, np.ndarray]:
     """
     Scale every cell to the same total.

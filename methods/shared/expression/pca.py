@@ -12,6 +12,13 @@ from methods.shared.expression.hvg import seurat_genes
 BLOCK_BYTES = 32 * 2**20
 
 
+def with_positive_loadings(vectors: np.ndarray) -> np.ndarray:
+    """Return eigenvectors, the columns, with the sign that makes their largest entry positive."""
+    from sklearn.utils.extmath import svd_flip
+
+    return np.asarray(svd_flip(None, vectors.T.copy(), u_based_decision=False)[1]).T
+
+
 def principal_components(matrix: sp.csr_matrix, n_components: int) -> np.ndarray:
     """
     Project cells on the leading principal components; centring is implicit.
@@ -43,9 +50,32 @@ def principal_components(matrix: sp.csr_matrix, n_components: int) -> np.ndarray
     gram -= n * np.outer(mean, mean)
     chosen = [genes - n_components, genes - 1]
     vectors = scipy.linalg.eigh(gram, subset_by_index=chosen)[1][:, ::-1]
-    largest = vectors[np.abs(vectors).argmax(axis=0), np.arange(n_components)]
-    vectors = vectors * np.where(largest < 0, -1.0, 1.0)
+    vectors = with_positive_loadings(vectors)
     return np.asarray(matrix @ vectors) - mean @ vectors
+
+
+def compact_product(latent: np.ndarray, decoder: np.ndarray) -> np.ndarray:
+    """
+    Rotate ``latent @ decoder`` into as many dimensions as the latent has.
+
+    With L L^T = W W^T (Cholesky), Y L has the distances between rows, and so the principal
+    components, that Y W has, and is never wider than Y.
+
+    Parameters
+    ----------
+    latent
+        Y, cells x d.
+    decoder
+        W, d x genes.
+
+    Returns
+    -------
+    Y L, cells x d, float64.
+    """
+    latent, decoder = latent.astype(np.float64), decoder.astype(np.float64)
+    gram = decoder @ decoder.T
+    gram[np.diag_indices_from(gram)] += 1e-12 * np.trace(gram) / len(gram)
+    return np.asarray(latent @ np.linalg.cholesky(gram))
 
 
 def standard_components(counts: sp.csr_matrix, n_genes: int, n_components: int) -> np.ndarray:
@@ -95,6 +125,4 @@ def dense_components(rows: np.ndarray, n_components: int) -> np.ndarray:
     values, vectors = values[::-1], vectors[:, ::-1]
     rank = int((values > NEGLIGIBLE**2 * max(values[0], 1e-300)).sum())
     count = max(min(n_components, rank), 1)
-    chosen = vectors[:, :count]
-    largest = chosen[np.abs(chosen).argmax(axis=0), np.arange(count)]
-    return np.asarray(centred @ (chosen * np.where(largest < 0, -1.0, 1.0)))
+    return np.asarray(centred @ with_positive_loadings(vectors[:, :count]))

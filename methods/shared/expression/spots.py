@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-import numpy as np
 import scipy.sparse as sp
 
-from methods.shared.expression.counts import log1p, scale_to_total, take_genes, unit_variance
+from methods.shared.expression.counts import (
+    genes_in_enough_spots,
+    log1p,
+    scale_to_total,
+    take_genes,
+    unit_variance,
+)
 from methods.shared.expression.hvg import seurat_v3_genes
-
-SHARE = 0.2  # of the spots; `min_spots` asks for no more than this
 
 
 def filtered_expression(counts: sp.csr_matrix, min_spots: int, n_genes: int) -> sp.csr_matrix:
@@ -20,8 +23,7 @@ def filtered_expression(counts: sp.csr_matrix, min_spots: int, n_genes: int) -> 
     counts
         Raw counts, spots x genes.
     min_spots
-        Spots a gene must be seen in, but no more than a fifth of all spots and half of those
-        that the commonest gene is seen in: small and sparse tissues keep genes.
+        See `genes_in_enough_spots`.
     n_genes
         Variable genes (seurat_v3); all where there are fewer.
 
@@ -38,11 +40,7 @@ def filtered_expression(counts: sp.csr_matrix, min_spots: int, n_genes: int) -> 
     -----
     Wang et al., Briefings in Bioinformatics 24, bbad262 (2023), and their code.
     """
-    n, genes = counts.shape
-    spots = np.bincount(counts.indices[counts.data > 0], minlength=genes)
-    least = np.ceil(min(min_spots, SHARE * n, spots.max() / 2))
-    seen = np.flatnonzero(spots >= least)
-    counts = take_genes(counts, seen)
+    counts = take_genes(counts, genes_in_enough_spots(counts, min_spots))
     chosen = take_genes(counts, seurat_v3_genes(counts, n_genes))
     return unit_variance(scale_to_total(chosen, 1e4)[0], clip=10.0)
 

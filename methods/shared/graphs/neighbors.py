@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import scipy.sparse as sp
 from scipy.spatial import cKDTree
@@ -101,19 +103,15 @@ def feature_knn(features: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 COSINE_ROWS = 512
-
-
 MARGIN = 9
-
-
 RESOLUTION = 1e-9
 
 
-def unit_rows(matrix: sp.csr_matrix) -> sp.csr_matrix:
-    """Scale rows to length 1, float64; rows of zeros stay."""
-    matrix = sp.csr_matrix(matrix, dtype=np.float64)
-    length = np.sqrt(np.asarray(matrix.multiply(matrix).sum(axis=1)).ravel())
-    return sp.csr_matrix(sp.diags_array(1 / np.where(length > 0, length, 1.0)) @ matrix)
+def unit_rows(matrix: Any) -> Any:
+    """Scale rows, dense or sparse, to length 1, float64; rows of zeros stay."""
+    from sklearn.preprocessing import normalize
+
+    return normalize(matrix.astype(np.float64))
 
 
 def cosine_knn(matrix: sp.csr_matrix, k: int) -> np.ndarray:
@@ -163,8 +161,6 @@ def _nearest_by_cosine(
 
 
 EXACT_UP_TO = 20_000
-
-
 N_COMPONENTS = 50
 
 
@@ -190,6 +186,4 @@ def expression_knn(
     if features.shape[0] <= exact_up_to:
         return cosine_knn(features, k), "exact"
     components = principal_components(features, N_COMPONENTS)
-    length = np.linalg.norm(components, axis=1, keepdims=True)
-    unit = components / np.where(length > 0, length, 1.0)
-    return feature_knn(unit, k)[0], f"{components.shape[1]} components"
+    return feature_knn(unit_rows(components), k)[0], f"{components.shape[1]} components"

@@ -9,8 +9,6 @@ from scipy.spatial import cKDTree
 from methods.shared.graphs.neighbors import pitch_of
 
 MOST = 1000
-
-
 ROUND = 1e-6
 
 

@@ -20,38 +20,16 @@ from methods.shared.image.texture import (
 )
 
 SPOT = 0.55  # diameter of a spot in pitches: 55 of 100 micrometres on Visium
-
-
 SCALES = (1.0, 2.0, 3.5)  # side of a crop in spot diameters
-
-
 PITCH_PIXELS = 32  # images finer than this are reduced by a whole factor
-
-
 LEAST_PITCH_PIXELS = 2.0
-
-
 LEAST_SIDE = 3
-
-
 TISSUE = 0.15  # mean optical density of the three stains from which on there is tissue
-
-
 TILE = 512
-
-
 BINS, DENSEST = 1024, 2.5  # of hematoxylin densities
-
-
 GREYS = 256  # levels of which binary patterns are taken
-
-
 SPOTS = 256
-
-
 WHITE = 255
-
-
 QUANTILES = (0.1, 0.5, 0.9)
 
 
@@ -121,7 +99,7 @@ def reduced(image: np.ndarray, factor: int) -> np.ndarray:
     return small
 
 
-def _placed(
+def _working_image(
     image: np.ndarray, coordinates: np.ndarray, scale: float | None, pitch: float | None
 ) -> tuple[np.ndarray, np.ndarray, float, np.ndarray]:
     """Return the image at its working size, centres and pitch in its pixels, and who is inside."""
@@ -235,9 +213,9 @@ def crop_features(maps: Maps, corners: np.ndarray, side: int) -> np.ndarray:
 
 def _tiles(centres: np.ndarray, inside: np.ndarray, tile: int) -> Iterator[np.ndarray]:
     """Group the spots inside by the tile of the image that holds their centre."""
-    place = (centres // tile).astype(int)
-    for key in np.unique(place[inside], axis=0):
-        yield np.flatnonzero(inside & (place == key).all(axis=1))
+    tile_of = (centres // tile).astype(int)
+    for key in np.unique(tile_of[inside], axis=0):
+        yield np.flatnonzero(inside & (tile_of == key).all(axis=1))
 
 
 def histology_features(
@@ -272,7 +250,7 @@ def histology_features(
         For an image that is none, no scale, spots closer than two pixels, or more than half of
         the spots outside the image.
     """
-    small, centres, size, inside = _placed(image, coordinates, scale, pitch)
+    small, centres, size, inside = _working_image(image, coordinates, scale, pitch)
     nuclei = nuclear_density(small)
     sides = [max(round(SPOT * times * size), LEAST_SIDE) for times in SCALES]
     margin = REACH + max(sides) // 2 + 1

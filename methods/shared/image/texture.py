@@ -9,23 +9,11 @@ from skimage.feature import graycomatrix, graycoprops, local_binary_pattern
 from skimage.filters import gabor_kernel
 
 LBP = ((8, 1.0), (16, 2.0))
-
-
 ANGLES = np.pi * np.arange(4) / 4
-
-
 GABOR = [gabor_kernel(1 / wavelength, angle) for wavelength in (3, 6, 12) for angle in ANGLES]
-
-
 REACH = max(len(kernel) for kernel in GABOR) // 2  # pixels that the widest filter looks aside
-
-
 LEVELS = 8  # of the cooccurrence
-
-
 BRIGHTEST = 2.0  # hematoxylin density from which on all is the top level
-
-
 DARKEST = 1e-6  # of the light, to whose density `separate_stains` relates its own
 
 

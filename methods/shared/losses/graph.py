@@ -9,53 +9,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize, softplus
 
-from methods.shared.losses.with_gradient import with_gradient
-from methods.shared.nn.matmul import multiply
+from methods.shared.losses.with_gradient import blockwise_loss, row_blocks
 from methods.shared.nn.sparse import SparseMatrix, sum_over_edges
-
-GROUP = 64  # factors of at least 1/2 multiplied before a logarithm; 2^-64 is far from underflow
-
-
-def log_sum(values: Tensor) -> Tensor:
-    """Sum the logarithms of values in [1/2, 1], one logarithm for every 64 of them."""
-    flat = values.view(-1)
-    whole = len(flat) // GROUP * GROUP
-    products = flat[:whole].view(-1, GROUP).prod(dim=1)
-    return products.log_().sum(dtype=torch.float64) + flat[whole:].log().sum(dtype=torch.float64)
-
-
-def softplus_pairs(rows: Tensor, columns: Tensor, block: int = 256) -> tuple[Tensor, ...]:
-    """
-    Sum ``softplus(r_i . c_j)`` over all pairs, with its gradients.
-
-    Uses softplus(t) = max(t, 0) - log max(s, 1 - s) with s = sigmoid(t), the gradient's own
-    sigmoid.
-
-    Parameters
-    ----------
-    rows, columns
-        n x d and m x d; the same tensor for all pairs of one set.
-    block
-        Rows at a time; memory is O(block x m).
-
-    Returns
-    -------
-    The sum, float64, and its derivatives by `rows` and `columns`; where both are the same tensor
-    the first, its full derivative, is all there is.
-    """
-    total = torch.zeros((), dtype=torch.float64, device=rows.device)
-    by_rows, by_columns = torch.empty_like(rows), torch.zeros_like(columns)
-    for start in range(0, len(rows), block):
-        part = rows[start : start + block]
-        t = multiply(part, columns.T)
-        s = torch.sigmoid(t)
-        torch.mm(s, columns, out=by_rows[start : start + block])
-        if columns is not rows:
-            by_columns.addmm_(s.T, part)
-        total += t.clamp_(min=0).sum(dtype=torch.float64)
-        total -= log_sum(torch.maximum(s, 1 - s))
-    return (total, by_rows.mul_(2)) if columns is rows else (total, by_rows, by_columns)
-
 
 # log(2 cosh(c / 2)) ~ EVEN[0] + EVEN[1] c^2 on [-1, 1], minimax: off by 5.9e-4 at most
 EVEN = (0.6937386, 0.1201145)
@@ -63,10 +18,12 @@ EVEN = (0.6937386, 0.1201145)
 
 def softplus_exact(u: Tensor) -> Tensor:
     """Sum ``softplus(u_i . u_j)`` over i != j in blocks of rows, time O(N^2 d)."""
+
+    def block(rows: slice, x: Tensor) -> Tensor:
+        return softplus(x[rows] @ x.T).sum(dtype=torch.float64)
+
     own = softplus(torch.linalg.vecdot(u, u)).sum(dtype=torch.float64)
-    with torch.no_grad():
-        total, gradient = softplus_pairs(u, u)
-    return with_gradient(total, [u], [gradient]) - own
+    return blockwise_loss(block, [u], row_blocks(len(u))) - own
 
 
 def softplus_closed(u: Tensor) -> Tensor:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor
+
+ROWS = 256
 
 
 class _WithGradient(torch.autograd.Function):
@@ -60,14 +63,56 @@ def accumulated_loss(parts: Iterable[Callable[[], Tensor]], parameters: Sequence
         Each evaluates a scalar that depends on `parameters`.
     parameters
         Leaves of the graph; one that no part uses gets a gradient of zeros.
+
+    Returns
+    -------
+    The sum, in double precision.
     """
-    total = torch.zeros((), dtype=torch.float64, device=parameters[0].device)
-    sums = [torch.zeros_like(parameter) for parameter in parameters]
+    total, sums = _summed(parts, parameters)
+    return with_gradient(total, parameters, sums)
+
+
+def blockwise_loss(
+    loss: Callable[..., Tensor], inputs: Sequence[Tensor], blocks: Iterable[Any]
+) -> Tensor:
+    """
+    Sum a loss over blocks by autograd, with the memory of one block.
+
+    Parameters
+    ----------
+    loss
+        Called as ``loss(block, *inputs)``; returns the block's scalar.
+    inputs
+        What the loss depends on.
+    blocks
+        Slices of rows, say.
+
+    Returns
+    -------
+    The sum, in double precision.
+    """
+    leaves = [tensor.detach().requires_grad_() for tensor in inputs]
+    total, sums = _summed((partial(loss, block, *leaves) for block in blocks), leaves)
+    return with_gradient(total, inputs, sums)
+
+
+@torch.enable_grad()
+def _summed(
+    parts: Iterable[Callable[[], Tensor]], leaves: Sequence[Tensor]
+) -> tuple[Tensor, list[Tensor]]:
+    """Return the sum of the parts and its derivatives by leaves of the graph."""
+    total = torch.zeros((), dtype=torch.float64, device=leaves[0].device)
+    sums = [torch.zeros_like(leaf) for leaf in leaves]
     for part in parts:
         loss = part()
-        gradients = torch.autograd.grad(loss, parameters, allow_unused=True)
+        gradients = torch.autograd.grad(loss, leaves, allow_unused=True)
         total += loss.detach()
         for into, gradient in zip(sums, gradients, strict=True):
             if gradient is not None:
                 into += gradient
-    return with_gradient(total.to(parameters[0].dtype), parameters, sums)
+    return total, sums
+
+
+def row_blocks(n_rows: int, rows: int = ROWS) -> list[slice]:
+    """Cut rows into consecutive blocks."""
+    return [slice(start, min(start + rows, n_rows)) for start in range(0, n_rows, rows)]

@@ -20,11 +20,7 @@ from methods.shared.losses.with_gradient import with_gradient
 from methods.shared.nn.layers import Affine, uniform
 
 EPS = 1e-10
-
-
 THETA_RANGE = (1e-4, 1e4)
-
-
 LOG_MU_RANGE = (math.log(1e-5), math.log(1e6))
 
 

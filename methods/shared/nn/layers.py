@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import linear
+
+SCORES = 16
 
 
 def glorot(
@@ -51,4 +54,34 @@ class Affine(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map ... x n_in to ... x n_out."""
-        return x @ self.weight + self.bias
+        return linear(x, self.weight.T, self.bias)
+
+
+class ViewAttention(nn.Module):
+    """
+    Weigh the views of each spot by the softmax of scores ``q . tanh(V h + c)``.
+
+    Parameters
+    ----------
+    width
+        Of a view.
+    generator
+        Draws the weights.
+
+    Notes
+    -----
+    Wang et al., Briefings in Bioinformatics 24, bbad262 (2023).
+    """
+
+    def __init__(self, width: int, generator: torch.Generator) -> None:
+        super().__init__()
+        self.score = Affine(width, SCORES, generator)
+        self.query = uniform(SCORES, fan=SCORES, generator=generator)
+
+    def weights(self, stack: Tensor) -> Tensor:
+        """Return spots x views, rows summing to 1, for spots x views x d."""
+        return torch.softmax(torch.tanh(self.score(stack)) @ self.query, dim=1)
+
+    def blend(self, stack: Tensor) -> Tensor:
+        """Average views by their weights, spots x views x d to spots x d."""
+        return (self.weights(stack)[:, :, None] * stack).sum(dim=1)

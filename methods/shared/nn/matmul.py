@@ -10,8 +10,6 @@ from torch import Tensor
 from methods.shared.nn.recycled import empty
 
 SMALL = 64  # rows or columns below which nothing is gained
-
-
 PIECE = 2**24  # bytes of a result that the kernel makes at once
 
 

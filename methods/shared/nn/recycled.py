@@ -11,8 +11,6 @@ import torch
 from torch import Tensor
 
 LARGE = 2**22  # bytes; memory of smaller arrays comes back from the C library fast
-
-
 ALIGNED = 64  # bytes, as torch's own arrays
 
 

@@ -105,8 +105,6 @@ def sum_over_edges(rows: Tensor, columns: Tensor, matrix: SparseMatrix) -> Tenso
 
 
 TILE = 128
-
-
 READS = 16  # of a row of the dense factor, from which on strips are worth their copies
 
 

@@ -7,8 +7,6 @@ from collections.abc import Iterator
 from torch import Tensor
 
 CACHE_ROWS = 64  # of 1,500 single-precision entries: a few such arrays fit a core's cache
-
-
 DEVICE_ROWS = 8192
 
 

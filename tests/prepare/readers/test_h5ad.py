@@ -96,7 +96,7 @@ def test_coordinates_and_names_from_columns(file):
     assert (file(adata, coordinates="places").obsm["spatial"] == 1).all()
     for options, words in (
         ({"coordinates": "place"}, "did you mean 'places'"),
-        ({"coordinates": ["x", "z"]}, "no column 'z'"),
+        ({"coordinates": ["x", "z"]}, "there is no 'z'"),
         ({"cell_column": "ids"}, "did you mean 'id'"),
         ({"where": {"sites": "x"}}, "did you mean 'site'"),
     ):

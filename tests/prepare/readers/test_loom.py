@@ -52,7 +52,7 @@ def test_without_a_filter_all_cells_and_another_layer(path):
         ({"cell": "CellId"}, r"no 'CellId'(.|\n)*did you mean 'CellID'"),
         ({"layer": "unspliced"}, r"no 'layers/unspliced'"),
         ({"coordinates": ["X", "Z"]}, r"no 'Z'(.|\n)*options\.coordinates"),
-        ({"where": {"Valid": 2}}, "no cell is kept"),
+        ({"where": {"Valid": 2}}, "no cell is left"),
     ],
 )
 def test_what_is_wrong_is_told(path, options, message):

@@ -90,5 +90,7 @@ def test_what_is_wrong_is_told(kind, request, tmp_path):
     with pytest.raises(BlindfoldError, match=r"labels: another(.|\n)*found: +3"):
         read("matlab", path, matrix="in_X", labels="genes")
     (tmp_path / "no.mat").write_text("no MATLAB file at all, but long enough for a header" * 9)
-    with pytest.raises(BlindfoldError, match=r"no MATLAB file(.|\n)*no\.mat"):
+    with pytest.raises(
+        BlindfoldError, match=r"cannot read the file(.|\n)*no\.mat(.|\n)*a MATLAB file"
+    ):
         read("matlab", tmp_path / "no.mat", matrix="X")

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from blindfold.core.errors import BlindfoldError
-from blindfold.prepare.readers._parts import join_by_name
+from blindfold.prepare.reading import match_rows
 from tests.conftest import MIRROR, needs_mirror
 from tests.prepare.readers.some_card import read
 
@@ -133,7 +133,7 @@ def test_logarithms_are_undone_and_wrong_genes_erased(write):
     [
         ({"matrix": ["cont"]}, r"no 'cont' in the file(.|\n)*did you mean 'count'"),
         ({"matrix": ["list", 7]}, r"no 7 in list"),
-        ({"matrix": ["truth"]}, r"no matrix at this place(.|\n)*ndarray at truth"),
+        ({"matrix": ["truth"]}, r"there is no matrix(.|\n)*ndarray at truth"),
         ({"matrix": ["count"], "labels": ["truth"]}, r"labels: another(.|\n)*found: +2"),
         ({"matrix": ["count"], "cells": "rows", "obs": ["few"]}, r"1 of 4 cells(.|\n)*'d2_d'"),
         ({"matrix": ["count"], "cells": "rows", "obs": ["meta"], "obs_key": "id"}, "no 'id'"),
@@ -154,7 +154,7 @@ def test_what_is_wrong_is_told(write, options, message):
 
 def test_no_r_file(tmp_path):
     (tmp_path / "a.rda").write_text("<!doctype html>")
-    with pytest.raises(BlindfoldError, match=r"no R data(.|\n)*a\.rda"):
+    with pytest.raises(BlindfoldError, match=r"cannot read the file(.|\n)*a\.rda(.|\n)*R data"):
         read("rdata", tmp_path / "a.rda", matrix=["m"])
 
 
@@ -192,11 +192,11 @@ def test_a_seurat_object_is_read_without_warnings(recwarn):
 def test_a_join_ignores_the_order_of_rows(order, n):
     table = pd.DataFrame({"value": [f"of c{i}" for i in order]})
     cells = [f"c{i}" for i in range(n)]
-    joined = join_by_name(table, [f"c{i}" for i in order], cells, "a.rda")
+    joined = match_rows(table, [f"c{i}" for i in order], cells, "a.rda")
     assert list(joined["value"]) == [f"of {cell}" for cell in cells]
 
 
 def test_a_cell_with_two_rows_is_refused():
     table = pd.DataFrame({"value": [1, 2]})
-    with pytest.raises(BlindfoldError, match=r"two rows(.|\n)*c0"):
-        join_by_name(table, ["c0", "c0"], ["c0"], "a.rda")
+    with pytest.raises(BlindfoldError, match=r"several rows(.|\n)*c0"):
+        match_rows(table, ["c0", "c0"], ["c0"], "a.rda")

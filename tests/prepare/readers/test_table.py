@@ -109,7 +109,7 @@ def test_annotation_lines_without_cell_names(tmp_path):
 
 def test_blocks_do_not_show(tmp_path, monkeypatch):
     COUNTS.to_csv(tmp_path / "a.csv")
-    monkeypatch.setattr("blindfold.prepare.readers._text._BLOCK", 2 * 5)
+    monkeypatch.setattr("blindfold.prepare.readers._text_table._BLOCK", 2 * 5)
     check(read("table", tmp_path / "a.csv"))
 
 
@@ -124,10 +124,10 @@ def test_logarithms_are_undone(tmp_path):
     [
         ("", {}, "table is empty"),
         ("a,b\n", {}, "table is empty"),
-        ("x,g1,g2\nc1,1,two\n", {}, r"as a table(.|\n)*two"),
-        ("x,g1,g2\nc1,1,2\nc2,1,2,3\n", {}, r"as a table(.|\n)*line 2, saw 4"),
+        ("x,g1,g2\nc1,1,two\n", {}, r"cannot read the table(.|\n)*two"),
+        ("x,g1,g2\nc1,1,2\nc2,1,2,3\n", {}, r"cannot read the table(.|\n)*line 2, saw 4"),
         ("g1,g2,g3\nc1,1\n", {}, r"differ in length(.|\n)*3 names(.|\n)*leading"),
-        ("x,g1\nc1,1\n", {"obs": ["g2"]}, r"no column 'g2'(.|\n)*did you mean 'g1'"),
+        ("x,g1\nc1,1\n", {"obs": ["g2"]}, r"there is no 'g2'(.|\n)*did you mean 'g1'"),
         ("x,g1\nc1,1\n", {"header": 2}, "header and cell are for cells in columns"),
         ("x,g1\nc1,1\n", {"cells": "columns", "obs": ["g1"]}, "obs is for cells in rows"),
         ("a,b,c\na,b,c\ng,1,2\n", {"cells": "columns", "header": 2}, "distinct names"),
@@ -142,10 +142,10 @@ def test_what_is_wrong_is_told(tmp_path, text, options, message):
 
 def test_a_binary_file_is_refused(tmp_path):
     (tmp_path / "a.csv").write_bytes(b"\x1f\x8bno gzip")
-    with pytest.raises(BlindfoldError, match="cannot read the file as a table"):
+    with pytest.raises(BlindfoldError, match="cannot read the table"):
         read("table", tmp_path / "a.csv")
     (tmp_path / "b.csv").write_bytes(bytes(range(128, 256)))
-    with pytest.raises(BlindfoldError, match="cannot read the file as a table"):
+    with pytest.raises(BlindfoldError, match="cannot read the table"):
         read("table", tmp_path / "b.csv")
 
 

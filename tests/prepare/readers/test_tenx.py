@@ -81,7 +81,7 @@ def test_of_several_genomes_one_is_chosen(tmp_path):
 
 def test_another_hdf5_is_refused(tmp_path):
     path = write(tmp_path / "xy.h5", {"X": COUNTS})
-    with pytest.raises(BlindfoldError, match=r"10x matrix(.|\n)*groups X"):
+    with pytest.raises(BlindfoldError, match=r"10x matrix(.|\n)*'matrix', among X\n"):
         read("tenx_h5", path)
 
 
@@ -129,5 +129,5 @@ def test_files_that_do_not_fit_are_refused(tmp_path):
     with pytest.raises(BlindfoldError, match=r"features: another length(.|\n)*expected: +6"):
         read("tenx_mtx", files)
     files["matrix"].write_text("no matrix\n")
-    with pytest.raises(BlindfoldError, match="no Matrix Market file"):
+    with pytest.raises(BlindfoldError, match=r"cannot read the matrix(.|\n)*Matrix Market"):
         read("tenx_mtx", files)

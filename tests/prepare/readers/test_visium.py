@@ -139,7 +139,7 @@ def change(path, old, new):
         # another suffix: a name of each side is shown
         (lambda f: change(f["positions"], "-1,", "-2,"), "(?s)12 of 12 .*'AAAACGT-1' in"),
         (lambda f: change(f["positions"], "GAAACGT-1", "none"), "(?s)1 of 12 .*'GAAACGT-1' in"),
-        (lambda f: change(f["positions"], "AAAACGT-1", "AGAACGT-1"), "two rows"),
+        (lambda f: change(f["positions"], "AAAACGT-1", "AGAACGT-1"), "several rows"),
         (lambda f: f["positions"].write_text("a,b\n1,2\n"), "cannot read the spot positions"),
         (lambda f: f["positions"].write_text(""), "cannot read the spot positions"),
         (lambda f: f["scalefactors"].write_text("{}"), "tissue_lowres_scalef"),

@@ -86,7 +86,7 @@ def test_dictionary_encoded_types(write):
 
 def test_a_large_matrix_is_read_in_blocks(write, monkeypatch):
     path = write(X=COUNTS, Y=np.arange(20))
-    monkeypatch.setattr("blindfold.prepare.readers._hdf5.BLOCK", 3 * 9)
+    monkeypatch.setattr("blindfold.core.blocks.BLOCK", 3 * 9)
     np.testing.assert_array_equal(read("xy_h5", path).X.toarray(), COUNTS)
 
 

@@ -1,4 +1,4 @@
-"""Permuted labels must change nothing that a method sees or does."""
+"""Check that permuted labels change nothing that a method sees or does."""
 
 from __future__ import annotations
 
@@ -75,15 +75,17 @@ def compare(real: Layout, plan: Plan) -> Iterator[Finding]:
         The canary's plan.
     """
     for dataset in plan.datasets:
-        yield _files(f"input of {dataset}", real.input(dataset), plan.layout.input(dataset))
+        yield _compare_files(f"input of {dataset}", real.input(dataset), plan.layout.input(dataset))
         for kind, file in real.beside(dataset).items():
             if file.exists():
-                yield _files(f"{kind} of {dataset}", file, plan.layout.beside(dataset)[kind])
+                yield _compare_files(
+                    f"{kind} of {dataset}", file, plan.layout.beside(dataset)[kind]
+                )
     for run in plan.runs:
-        yield _run(real, plan, run)
+        yield _compare_run(real, plan, run)
 
 
-def _run(real: Layout, plan: Plan, run: PlannedRun) -> Finding:
+def _compare_run(real: Layout, plan: Plan, run: PlannedRun) -> Finding:
     """Compare one run: the same status, and the same clusters."""
     what = f"{run.method} on {run.dataset}, K {run.k}, seed {run.seed}"
     folders = [
@@ -96,21 +98,20 @@ def _run(real: Layout, plan: Plan, run: PlannedRun) -> Finding:
         return Finding(what, True, f"status {states[0]} both times")
     files = [folder / "clusters.parquet" for folder in folders]
     if plan.methods[run.method].card.determinism == "bitwise":
-        return _files(what, *files)
-    return _partitions(what, *files)
+        return _compare_files(what, *files)
+    return _compare_partitions(what, *files)
 
 
-def _files(what: str, one: Path, other: Path) -> Finding:
+def _compare_files(what: str, one: Path, other: Path) -> Finding:
     same = io.sha256(one) == io.sha256(other)
     return Finding(what, same, "" if same else f"{one} and {other} differ")
 
 
-def _partitions(what: str, one: Path, other: Path) -> Finding:
+def _compare_partitions(what: str, one: Path, other: Path) -> Finding:
     """Compare partitions of a method that is not deterministic: they must agree beyond doubt."""
-    import pandas as pd
     from sklearn.metrics import adjusted_rand_score
 
-    clusters = [pd.read_parquet(path)["cluster"] for path in (one, other)]
+    clusters = [io.read_parquet(path, ["cluster"])["cluster"] for path in (one, other)]
     agreement = float(adjusted_rand_score(*clusters))
     return Finding(what, agreement > 0.5, f"declared non-deterministic; agreement {agreement:.3f}")
 

@@ -4,27 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+import pandas as pd
 import scipy.sparse as sp
+from anndata import AnnData
 
 from blindfold.core import io
 from blindfold.core.datasets import DatasetCard
 from blindfold.core.layout import Layout
 
-if TYPE_CHECKING:
-    import pandas as pd
-    from anndata import AnnData
 
-
-def facts(
-    dataset: str, card: DatasetCard, results: Layout, shown: AnnData, hidden: pd.DataFrame,
-    summary: Summary,
+def dataset_facts(
+    dataset: str, card: DatasetCard, results: Layout, frame: AnnData, truth: pd.DataFrame,
+    counts: CountSummary,
 ) -> dict[str, Any]:  # fmt: skip
     """Return the content of ``card.json``.
 
-    No label and no class name is in it, and permuting the labels leaves it as it is: so the
+    It holds no label and no class name, and permuting the labels does not change it; therefore the
     prepared file, which holds them, is not among the checksums.
 
     Parameters
@@ -35,14 +33,14 @@ def facts(
         The card.
     results
         Where input and image have been written.
-    shown
+    frame
         The blinded data.
-    hidden
-        The truth, see `blindfold.blind.blind.truth`; only the number of classes is used.
-    summary
-        Has seen every block of the counts.
+    truth
+        See `blindfold.blind.blind.truth_table`; only the number of classes is used.
+    counts
+        Every block of the counts has been added to it.
     """
-    labelled = int(hidden["label"].notna().sum()) if "label" in hidden else 0
+    labelled = int(truth["label"].notna().sum()) if "label" in truth else 0
     return {
         "dataset": dataset,
         "task": card.task,
@@ -53,13 +51,13 @@ def facts(
         "values": card.values,
         "audit": card.audit,
         "licence": card.licence,
-        "cells": shown.n_obs,
-        "genes": shown.n_vars,
-        "n_clusters": int(hidden["label"].nunique()) if labelled else None,
+        "cells": frame.n_obs,
+        "genes": frame.n_vars,
+        "n_clusters": int(truth["label"].nunique()) if labelled else None,
         "labelled": labelled,
-        "batches": int(shown.obs["batch"].nunique()) if "batch" in shown.obs else 1,
+        "batches": int(frame.obs["batch"].nunique()) if "batch" in frame.obs else 1,
         "image": card.image,
-        "counts": summary.medians(),
+        "counts": counts.medians(),
         "raw_sha256": raw_checksums(results.fetched(dataset)),
         "input_sha256": io.sha256(results.input(dataset)),
         **{
@@ -74,10 +72,10 @@ def raw_checksums(record: Path) -> dict[str, str]:
     return {row["path"]: row.get("archive_sha256") or row["sha256"] for row in io.read_json(record)}
 
 
-def report(uns: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what `prepare` found and did, as plain numbers and words."""
-    found: dict[str, Any] = _plain(uns.get("report", {"flaws": {}, "quality": {}}))
-    return found
+def preparation_report(uns: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what `prepare` found and did, as plain numbers and strings."""
+    report: dict[str, Any] = _plain(uns.get("report", {"flaws": {}, "quality": {}}))
+    return report
 
 
 def _plain(value: Any) -> Any:
@@ -86,8 +84,8 @@ def _plain(value: Any) -> Any:
     return value.item() if isinstance(value, np.generic) else value
 
 
-class Summary:
-    """What is said of the counts in all, taken from block after block.
+class CountSummary:
+    """Statistics of all counts, taken block by block.
 
     Parameters
     ----------
@@ -100,8 +98,8 @@ class Summary:
         self.totals: list[np.ndarray] = []
         self.detected: list[np.ndarray] = []
 
-    def seen(self, block: sp.csr_matrix) -> sp.csr_matrix:
-        """Note a block and return it."""
+    def add(self, block: sp.csr_matrix) -> sp.csr_matrix:
+        """Take a block into account and return it."""
         self.totals.append(np.asarray(block.sum(axis=1, dtype=np.float64)).ravel())
         self.detected.append(np.diff(block.indptr))
         return block

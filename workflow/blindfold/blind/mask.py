@@ -1,27 +1,26 @@
-"""Entries that are held out of a matrix, drawn before anything else is derived from it."""
+"""Hold entries of a matrix out, before anything else is derived from it."""
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Iterator
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+import pandas as pd
 import scipy.sparse as sp
 
-from blindfold.core.blocks import row_blocks
+from blindfold.core.blocks import join_blocks, row_blocks
 from blindfold.core.datasets import Mask
 from blindfold.core.errors import BlindfoldError
-
-if TYPE_CHECKING:
-    import pandas as pd
+from blindfold.core.seeding import seed_sequence
 
 DETECTED = 0.01
-"""Share of the cells that a gene, then of those genes that a cell needs to enter the ranking."""
+"""Share of the cells that must express a gene, and then of these genes that a cell must express,
+to enter the ranking of genes."""
 
 
-class Masked:
+class MaskedMatrix:
     """A matrix without its held-out entries, read in blocks of rows as often as is needed.
 
     Parameters
@@ -30,56 +29,54 @@ class Masked:
         cells x genes; see `blindfold.core.blocks.row_blocks`.
     mask
         Share of entries to hold out, and number of genes to keep.
-    words
-        Seed of the draw.
+    seed
+        Seed of the draw, as `numpy.random.default_rng` takes it.
     """
 
-    def __init__(self, matrix: Any, mask: Mask, words: list[int]) -> None:
-        self.matrix, self.mask, self.words = matrix, mask, words
+    def __init__(self, matrix: Any, mask: Mask, seed: Any) -> None:
+        self.matrix, self.mask, self.seed = matrix, mask, seed
 
     @cached_property
     def genes(self) -> np.ndarray:
-        """Sorted columns that stay, chosen by the masked matrix alone."""
+        """Sorted positions of the genes that stay, chosen by the masked counts alone."""
         return np.sort(self._ranked()[: self.mask.genes])
 
     def blocks(self) -> Iterator[sp.csr_matrix]:
-        """Yield the masked rows, the genes that stay only; no held-out entry is even stored."""
+        """Yield the masked rows of the genes that stay; no held-out entry is even stored."""
         for block, held in self._split():
             yield _without(block, held)[:, self.genes]
 
     def held_out(self) -> sp.csr_matrix:
-        """Return what is held out, cells x genes that stay."""
-        return sp.csr_matrix(
-            sp.vstack([_without(block, ~held)[:, self.genes] for block, held in self._split()])
-        )
+        """Return the held-out entries, cells x genes that stay."""
+        return join_blocks(_without(block, ~held)[:, self.genes] for block, held in self._split())
 
-    def _keyed(self) -> Iterator[tuple[sp.csr_matrix, np.ndarray]]:
+    def _blocks_with_keys(self) -> Iterator[tuple[sp.csr_matrix, np.ndarray]]:
         """Yield each block with a random key for each non-zero entry, the same every time."""
-        rng = np.random.default_rng(np.random.SeedSequence(self.words))
+        rng = np.random.default_rng(self.seed)
         for block in row_blocks(self.matrix):
             block.eliminate_zeros()
             yield block, rng.random(block.nnz)
 
     @cached_property
-    def _last(self) -> np.ndarray:
+    def _largest_keys(self) -> np.ndarray:
         """Largest key of each gene."""
-        last = np.zeros(self.matrix.shape[1])
-        for block, keys in self._keyed():
-            np.maximum.at(last, block.indices, keys)
-        return last
+        largest = np.zeros(self.matrix.shape[1])
+        for block, keys in self._blocks_with_keys():
+            np.maximum.at(largest, block.indices, keys)
+        return largest
 
     def _split(self) -> Iterator[tuple[sp.csr_matrix, np.ndarray]]:
         """Yield each block with what is held out of it."""
-        for block, keys in self._keyed():
-            yield block, held_out(block, keys, self.mask.share, self._last)
+        for block, keys in self._blocks_with_keys():
+            yield block, held_out(block, keys, self.mask.share, self._largest_keys)
 
     def _ranked(self) -> np.ndarray:
         """Return genes by falling variance of masked counts, as scGNN ranks them."""
         cells, genes = self.matrix.shape
-        seen = np.zeros(genes, dtype=np.int64)
+        n_cells = np.zeros(genes, dtype=np.int64)
         for block, held in self._split():
-            seen += _without(block, held).getnnz(axis=0)
-        kept = np.flatnonzero(seen >= max(DETECTED * cells, 1))
+            n_cells += _without(block, held).getnnz(axis=0)
+        kept = np.flatnonzero(n_cells >= max(DETECTED * cells, 1))
         if not kept.size:
             raise BlindfoldError(
                 "no gene is seen in 1 % of the cells once entries are held out", field="mask",
@@ -102,16 +99,18 @@ class Masked:
         return (square - total**2 / max(cells, 1)) / max(cells - 1, 1), cells
 
 
-def mask_words(dataset: str, seed: int) -> list[int]:
+def mask_seed(dataset: str, seed: int) -> np.random.SeedSequence:
     """Return the seed of a dataset's mask; the order of its cells has another one."""
-    return [seed, zlib.crc32(dataset.encode()), zlib.crc32(b"mask")]
+    return seed_sequence(seed, dataset, "mask")
 
 
-def held_out(block: sp.csr_matrix, keys: np.ndarray, share: float, last: np.ndarray) -> np.ndarray:
-    """Tell which entries are held out: those with a key below ``share``.
+def held_out(
+    block: sp.csr_matrix, keys: np.ndarray, share: float, largest_keys: np.ndarray
+) -> np.ndarray:
+    """Return which entries are held out: those with a key below ``share``.
 
-    The entry with the largest key of its cell or of its gene stays, so that none is emptied;
-    that changes something only where every entry of a cell or gene was drawn.
+    The entry with the largest key of its cell or of its gene stays, so that none is emptied. That
+    matters only where every entry of a cell or gene was drawn.
 
     Parameters
     ----------
@@ -121,24 +120,24 @@ def held_out(block: sp.csr_matrix, keys: np.ndarray, share: float, last: np.ndar
         Uniform in [0, 1), one per entry.
     share
         Chance of being held out.
-    last
+    largest_keys
         Largest key of each gene, over all blocks.
 
     Returns
     -------
     numpy.ndarray
-        Booleans, one per entry. Values are not looked at.
+        Booleans, one per entry; they do not depend on the values.
     """
     cell = np.repeat(np.arange(block.shape[0]), np.diff(block.indptr))
-    most = np.zeros(block.shape[0])
-    np.maximum.at(most, cell, keys)
-    return (keys < share) & (keys < most[cell]) & (keys < last[block.indices])
+    largest = np.zeros(block.shape[0])
+    np.maximum.at(largest, cell, keys)
+    return (keys < share) & (keys < largest[cell]) & (keys < largest_keys[block.indices])
 
 
-def _without(block: sp.csr_matrix, gone: np.ndarray) -> sp.csr_matrix:
+def _without(block: sp.csr_matrix, removed: np.ndarray) -> sp.csr_matrix:
     """Return a block without some of its entries."""
     left = block.copy()
-    left.data[gone] = 0
+    left.data[removed] = 0
     left.eliminate_zeros()
     return left
 
@@ -146,14 +145,14 @@ def _without(block: sp.csr_matrix, gone: np.ndarray) -> sp.csr_matrix:
 def held_out_table(
     held: sp.csr_matrix, order: np.ndarray, cells: list[str], genes: list[str]
 ) -> pd.DataFrame:
-    """Return the held-out entries as they are kept in the vault.
+    """Return the held-out entries as the vault keeps them.
 
     Parameters
     ----------
     held
         cells x genes in the order of the prepared file, held-out entries only.
     order
-        Position in it of each cell of the input.
+        Position in it of each cell of the input, see `blindfold.blind.blind.cell_order`.
     cells, genes
         Names of the input's cells and genes.
 
@@ -167,20 +166,18 @@ def held_out_table(
     BlindfoldError
         Where nothing could be held out.
     """
-    import pandas as pd
-
-    shown = held[order]
-    shown.sort_indices()
-    if not shown.nnz:
+    ordered = held[order]
+    ordered.sort_indices()
+    if not ordered.nnz:
         raise BlindfoldError(
             "no entry could be held out", field="mask", found=f"{len(cells)} cells",
             remedy="mask a larger share, or take a larger dataset",
         )  # fmt: skip
-    row = np.repeat(np.arange(len(cells)), np.diff(shown.indptr))
+    row = np.repeat(np.arange(len(cells)), np.diff(ordered.indptr))
     return pd.DataFrame(
         {
             "cell": pd.Categorical.from_codes(row, cells),
-            "gene": pd.Categorical.from_codes(shown.indices, genes),
-            "count": shown.data.astype(np.float32),
+            "gene": pd.Categorical.from_codes(ordered.indices, genes),
+            "count": ordered.data.astype(np.float32),
         }
     )

@@ -1,4 +1,4 @@
-"""Rows of a matrix in another order, without the matrix in memory."""
+"""Put the rows of a matrix in another order, without the matrix in memory."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ import scipy.sparse as sp
 from blindfold.core.blocks import block_rows
 
 SPOOL = 2**28
-"""Bytes that are held in memory, all parts together, before they go to temporary files."""
+"""Bytes that all parts together hold in memory before they go to temporary files."""
 
 PARTS = 64
-"""Most parts, each a file: a process may not open any number of them."""
+"""Largest number of parts: each is a file, and a process may open only so many."""
 
 
 def shuffled_blocks(
@@ -23,8 +23,8 @@ def shuffled_blocks(
 ) -> Iterator[sp.csr_matrix]:
     """Yield the rows of a matrix in the given order, block by block.
 
-    The matrix is read once, from front to back: each row goes to the part of the result that it
-    belongs to, and then part after part is put in order.
+    The matrix is read once, from front to back: each row goes to the part of the result to which
+    it belongs, and then one part after another is put in order.
 
     Parameters
     ----------
@@ -49,11 +49,11 @@ def shuffled_blocks(
     parts = [_Part(folder, SPOOL // PARTS) for _ in range(0, cells, step)]
     start = 0
     for block in blocks:
-        place = target[start : start + block.shape[0]]
+        position = target[start : start + block.shape[0]]
         start += block.shape[0]
-        for number in np.unique(place // step):
-            chosen = place // step == number
-            parts[number].add(block[chosen], place[chosen] - number * step)
+        for number in np.unique(position // step):
+            chosen = position // step == number
+            parts[number].add(block[chosen], position[chosen] - number * step)
     for part in parts:
         yield part.in_order(genes)
 
@@ -64,18 +64,18 @@ class _Part:
     def __init__(self, folder: Path, spool: int) -> None:
         self.file = tempfile.SpooledTemporaryFile(spool, dir=str(folder))  # noqa: SIM115
         self.lengths: list[np.ndarray] = []
-        self.places: list[np.ndarray] = []
+        self.positions: list[np.ndarray] = []
 
-    def add(self, rows: sp.csr_matrix, places: np.ndarray) -> None:
-        """Add rows that belong at the given places of the part."""
+    def add(self, rows: sp.csr_matrix, positions: np.ndarray) -> None:
+        """Add rows that belong at the given positions in the part."""
         pairs = np.empty(rows.nnz, dtype=[("column", np.int32), ("value", np.float32)])
         pairs["column"], pairs["value"] = rows.indices, rows.data
         self.file.write(pairs.tobytes())
         self.lengths.append(np.diff(rows.indptr))
-        self.places.append(places)
+        self.positions.append(positions)
 
     def in_order(self, genes: int) -> sp.csr_matrix:
-        """Return the part, and forget it."""
+        """Return the rows in their order and free the memory."""
         self.file.seek(0)
         pairs = np.frombuffer(self.file.read(), dtype=[("column", np.int32), ("value", np.float32)])
         self.file.close()
@@ -84,4 +84,4 @@ class _Part:
             (pairs["value"].copy(), pairs["column"].copy(), pointers),
             shape=(len(pointers) - 1, genes),
         )
-        return rows[np.argsort(np.concatenate(self.places))]
+        return rows[np.argsort(np.concatenate(self.positions))]

@@ -7,8 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from blindfold.compare.gather import GROUP, Material
-from blindfold.core import io
+from blindfold.compare.benchmark import GROUP, Benchmark
 
 COLUMNS = [
     *GROUP, "k_rule", "n", "asked", "found", "found_min", "found_max", "classes", "error", "exact",
@@ -16,12 +15,12 @@ COLUMNS = [
 _WHOLE = ["asked", "found_min", "found_max", "classes"]
 
 
-def cluster_table(material: Material) -> pd.DataFrame:
+def cluster_table(benchmark: Benchmark) -> pd.DataFrame:
     """Return the numbers of clusters beside the number of classes.
 
     Parameters
     ----------
-    material
+    benchmark
         Runs with what their records say.
 
     Returns
@@ -32,26 +31,20 @@ def cluster_table(material: Material) -> pd.DataFrame:
         given; ``found`` is the median, ``error`` the mean of found minus classes, ``exact`` the
         share of runs that found the number of classes. Unlabelled data have no classes.
     """
-    classes = {name: _classes(material, name) for name in material.plan.datasets}
-    rows = [
-        _row(key, part, classes[key[0]]) for key, part in material.runs.groupby(GROUP, sort=True)
-    ]
+    classes = {name: benchmark.dataset_facts(name).get("n_clusters") for name in benchmark.datasets}
+    parts = benchmark.runs.groupby(GROUP, sort=True)
+    rows = [_row(key, part, classes[key[0]]) for key, part in parts]
     return pd.DataFrame(rows, columns=COLUMNS).astype(dict.fromkeys(_WHOLE, "Int64"))
-
-
-def _classes(material: Material, dataset: str) -> int | None:
-    path = material.results.card(dataset)
-    return io.read_json(path).get("n_clusters") if path.is_file() else None
 
 
 def _row(key: tuple[str, ...], part: pd.DataFrame, classes: int | None) -> dict[str, Any]:
     """Summarise the runs of one method on one dataset with one k."""
-    fine = part[part["status"] == "ok"]
-    found = fine["n_clusters"].dropna().to_numpy(float)
+    succeeded = part[part["status"] == "ok"]
+    found = succeeded["n_clusters"].dropna().to_numpy(float)
     row = {
         **dict(zip(GROUP, key, strict=True)),
-        "k_rule": "; ".join(sorted(set(fine["k_rule"].dropna()))) or None,
-        "n": len(fine),
+        "k_rule": "; ".join(sorted(set(succeeded["k_rule"].dropna()))) or None,
+        "n": len(succeeded),
         "asked": int(key[-1]) if key[-1].isdigit() else {"truth": classes}.get(key[-1]),
         "classes": classes,
     }

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import pandas as pd
 
+from blindfold.compare.benchmark import Benchmark, read_benchmark
 from blindfold.compare.clusters import cluster_table
 from blindfold.compare.deg import deg_table
-from blindfold.compare.gather import Material, gather
 from blindfold.compare.imputation import imputation_table
-from blindfold.compare.ranking import rank
+from blindfold.compare.ranking import rank_methods
 from blindfold.compare.summary import cost_table, marker_overlap, summarise
 from blindfold.core import io
 from blindfold.core.layout import Layout
 from blindfold.core.log import log
 
-_CARD = ["title", "modality", "technology", "licence", "cells", "genes", "labelled", "n_clusters"]
+_FACTS = ["title", "modality", "technology", "licence", "cells", "genes", "labelled", "n_clusters"]
 
 
 def compare(results: Layout) -> None:
@@ -30,28 +30,28 @@ def compare(results: Layout) -> None:
     BlindfoldError
         Where the plan is missing or a table is damaged.
     """
-    material = gather(results)
+    benchmark = read_benchmark(results)
     tables = {
-        "ranking.csv": rank(material),
-        "summary.csv": summarise(material.scores),
-        "runs.csv": material.runs,
-        "clusters.csv": cluster_table(material),
-        "cost.csv": cost_table(material.runs),
-        "markers.csv": marker_overlap(material),
-        "deg.csv": deg_table(material),
-        "imputation.csv": imputation_table(material),
-        "datasets.csv": dataset_table(material),
+        "ranking.csv": rank_methods(benchmark),
+        "summary.csv": summarise(benchmark.scores),
+        "runs.csv": benchmark.runs,
+        "clusters.csv": cluster_table(benchmark),
+        "cost.csv": cost_table(benchmark.runs),
+        "markers.csv": marker_overlap(benchmark),
+        "deg.csv": deg_table(benchmark),
+        "imputation.csv": imputation_table(benchmark),
+        "datasets.csv": dataset_table(benchmark),
     }
     for name, table in tables.items():
-        io.write_csv(results.table(name), with_audit(table, material.audits))
-    scores = with_audit(material.scores, material.audits)
+        io.write_csv(results.table(name), with_audits(table, benchmark.audits))
+    scores = with_audits(benchmark.scores, benchmark.audits)
     io.write_parquet(results.table("scores.parquet"), scores)
-    counts = material.runs["status"].value_counts()
-    log.info("compared %d runs: %s", len(material.runs), dict(counts.items()))
+    counts = benchmark.runs["status"].value_counts()
+    log.info("compared %d runs: %s", len(benchmark.runs), dict(counts.items()))
 
 
-def with_audit(table: pd.DataFrame, audits: dict[str, str]) -> pd.DataFrame:
-    """Say in a column beside the dataset what its preparation did that no blind one may do.
+def with_audits(table: pd.DataFrame, audits: dict[str, str]) -> pd.DataFrame:
+    """Return a table that says beside each dataset what no blind preparation may have done to it.
 
     Parameters
     ----------
@@ -67,20 +67,16 @@ def with_audit(table: pd.DataFrame, audits: dict[str, str]) -> pd.DataFrame:
     return marked
 
 
-def dataset_table(material: Material) -> pd.DataFrame:
+def dataset_table(benchmark: Benchmark) -> pd.DataFrame:
     """Return one row per planned dataset; one that could not be had says so."""
     rows = []
-    for dataset, planned in material.plan.datasets.items():
-        path = material.results.card(dataset)
-        card = io.read_json(path) if path.is_file() else {}
-        facts = {field: card.get(field) for field in _CARD}
-        facts["title"] = facts["title"] or planned.title
-        facts["modality"] = facts["modality"] or planned.modality
-        facts["licence"] = facts["licence"] or planned.licence
-        status = "ok" if card else "missing"
-        reason = None if card else "no card.json: fetch, prepare or blind did not finish"
-        rows.append({"dataset": dataset, "status": status, "reason": reason, **facts})
-    for dataset, reason in material.plan.unavailable.items():
+    for dataset, planned in benchmark.plan.datasets.items():
+        card = {"title": planned.title, "modality": planned.modality, "licence": planned.licence}
+        facts = benchmark.dataset_facts(dataset)
+        status = "ok" if facts else "missing"
+        reason = None if facts else "no card.json: fetch, prepare or blind did not finish"
+        known = {name: (card | facts).get(name) for name in _FACTS}
+        rows.append({"dataset": dataset, "status": status, "reason": reason, **known})
+    for dataset, reason in benchmark.plan.unavailable.items():
         rows.append({"dataset": dataset, "status": "unavailable", "reason": reason})
-    whole = dict.fromkeys(_CARD[-4:], "Int64")
-    return pd.DataFrame(rows).astype(whole)
+    return pd.DataFrame(rows).astype(dict.fromkeys(_FACTS[-4:], "Int64"))

@@ -1,8 +1,11 @@
-"""Colours: of methods by name, of classes by position. All told apart by colour-blind readers."""
+"""Colours of methods by name and of classes by position; told apart by the colour-blind."""
 
 from __future__ import annotations
 
 import zlib
+from typing import Any
+
+from blindfold.core.methods import split_variant
 
 PAGE_MM = 174.0
 COLUMN_MM = 85.0
@@ -60,6 +63,21 @@ def method_marker(name: str) -> str:
     known = list(_METHODS)
     index = known.index(name) if name in known else _hash(name)
     return _MARKERS[index % len(_MARKERS)]
+
+
+def method_style(name: str) -> dict[str, Any]:
+    """Return marker and colours of a method by its display name.
+
+    Hollow for variants other than the default one.
+    """
+    method, hollow = split_variant(name)[0], "@" in name
+    colour = method_colour(method)
+    return {
+        "marker": method_marker(method),
+        "mfc": "white" if hollow else colour,
+        "mec": colour if hollow else "white",
+        "mew": 1 if hollow else 0.4,
+    }
 
 
 def class_colour(index: int) -> str:

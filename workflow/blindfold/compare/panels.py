@@ -1,9 +1,9 @@
-"""Grids of small maps: truth beside methods."""
+"""Panels that several figures share: small maps, and panels in which every method has a row."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
@@ -13,23 +13,23 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from blindfold.compare.drawing import new_figure
-from blindfold.compare.palette import FAILURE, PAGE_MM, UNLABELLED
-from blindfold.compare.shown import Shown
-from blindfold.compare.view import Partition, View
+from blindfold.compare.figure_data import ColouredPartition, FigureData
+from blindfold.compare.palette import FAILURE, INK, PAGE_MM, QUIET, UNLABELLED
+from blindfold.compare.representative_run import RepresentativeRun
 
 TITLE, _LONG_NAME = 6, 20  # points, characters
 
-Paint = Callable[[Axes, Partition], None]
+Paint = Callable[[Axes, ColouredPartition], None]
 
 
 def draw_maps(
-    view: View, dataset: str, paint: Paint, aspect: float, columns: int = 4
+    data: FigureData, dataset: str, paint: Paint, aspect: float, columns: int = 4
 ) -> tuple[Figure, pd.DataFrame]:
-    """Draw the truth and the shown run of every method that is no control.
+    """Draw the truth and the representative run of every method that is no control.
 
     Parameters
     ----------
-    view
+    data
         Where partitions come from.
     dataset
         The dataset.
@@ -45,11 +45,11 @@ def draw_maps(
     figure : matplotlib.figure.Figure
         Panels in the order of the ranking; a method without a result has an empty panel that
         says why.
-    data : pandas.DataFrame
-        Per cell: class, and cluster and matched class in each shown run.
+    cells : pandas.DataFrame
+        Per cell: class, and cluster and matched class in each run that is shown.
     """
-    truth, runs = view.truth(dataset), view.shown(dataset)
-    data = pd.DataFrame({"cell": view.expression(dataset).obs_names})
+    truth, runs = data.truth(dataset), data.representative_runs(dataset)
+    cells = pd.DataFrame({"cell": data.expression(dataset).obs_names})
     count = len(runs) + (truth is not None)
     across = min(columns, max(count, 1))
     rows = math.ceil(max(count, 1) / across)
@@ -59,42 +59,35 @@ def draw_maps(
     figure = new_figure(PAGE_MM if across > 2 else panel * across + 4, height)
     axes = list(figure.subplots(rows, across, squeeze=False).flat)
     if truth is not None:
-        _panel(axes.pop(0), truth, "Truth", paint)
-        data["truth"] = truth.groups
+        _draw_map(axes.pop(0), truth, "Truth", paint)
+        cells["truth"] = truth.groups
         _legend(figure, truth)
     for run in runs:
-        _method(axes.pop(0), view, run, paint, data, aspect)
-    for empty in axes:
-        empty.set_axis_off()
-    return figure, data
+        ax, title = axes.pop(0), panel_title(run)
+        if run.seed is None:
+            ax.set_title(title, loc="left", fontsize=TITLE)
+            say_no_result(ax, run.failures, aspect)
+            continue
+        partition = data.partition(run)
+        _draw_map(ax, partition, title, paint)
+        cells[f"{run.name} seed {run.seed}"] = partition.groups
+        cells[f"{run.name} matched"] = partition.matched
+    hide(axes)
+    return figure, cells
 
 
-def title(run: Shown) -> str:
+def panel_title(run: RepresentativeRun) -> str:
     """Return a panel's title: the method, and the ARI of the run that is shown.
 
     Two lines where one would reach into the next of four panels.
     """
     if math.isnan(run.ari):
-        return run.label
-    gap = "\n" if len(run.label) > _LONG_NAME else "  "
-    return f"{run.label}{gap}ARI {run.ari:.3f}"
+        return run.name
+    gap = "\n" if len(run.name) > _LONG_NAME else "  "
+    return f"{run.name}{gap}ARI {run.ari:.3f}"
 
 
-def _method(
-    ax: Axes, view: View, run: Shown, paint: Paint, data: pd.DataFrame, aspect: float
-) -> None:
-    """Draw one method's panel and add its columns to the data."""
-    if run.seed is None:
-        ax.set_title(title(run), loc="left", fontsize=TITLE)
-        blank(ax, run.why, aspect)
-        return
-    partition = view.partition(run)
-    _panel(ax, partition, title(run), paint)
-    data[f"{run.label} seed {run.seed}"] = partition.groups
-    data[f"{run.label} matched"] = partition.matched
-
-
-def _panel(ax: Axes, partition: Partition, title: str, paint: Paint) -> None:
+def _draw_map(ax: Axes, partition: ColouredPartition, title: str, paint: Paint) -> None:
     paint(ax, partition)
     ax.set_title(title, loc="left", fontsize=TITLE)
     ax.set_xticks([])
@@ -102,17 +95,21 @@ def _panel(ax: Axes, partition: Partition, title: str, paint: Paint) -> None:
     ax.spines[:].set_visible(False)
 
 
-def blank(ax: Axes, why: str, aspect: float | None = None) -> None:
+def say_no_result(ax: Axes, why: str, aspect: float | None = None) -> None:
     """Say in an empty panel why there is nothing to draw."""
     ax.set_box_aspect(aspect)
     ax.set_anchor("NW")
     ax.set_xticks([])
     ax.set_yticks([])
     ax.spines[:].set(visible=True, color=UNLABELLED)
-    told = "no result\n" + why.replace(", ", "\n").replace(" x ", " × ")
-    ax.text(
-        0.5, 0.5, told, color=FAILURE, ha="center", va="center", transform=ax.transAxes
-    )  # fmt: skip
+    message = "no result\n" + why.replace(", ", "\n").replace(" x ", " × ")
+    ax.text(0.5, 0.5, message, color=FAILURE, ha="center", va="center", transform=ax.transAxes)
+
+
+def hide(axes: Iterable[Axes]) -> None:
+    """Leave the rest of a grid empty."""
+    for ax in axes:
+        ax.set_axis_off()
 
 
 def _legend_columns(names: list[str]) -> int:
@@ -121,27 +118,74 @@ def _legend_columns(names: list[str]) -> int:
     return max(1, min(len(names), int(PAGE_MM / (6 + 1.15 * longest))))
 
 
-def _legend_height(truth: Partition | None) -> float:
+def _legend_height(truth: ColouredPartition | None) -> float:
     """Return the height of the legend, mm."""
     names = list(truth.colours) if truth else []
     return 3.4 * math.ceil(len(names) / _legend_columns(names)) if names else 0
 
 
-def _legend(figure: Figure, truth: Partition) -> None:
+def _legend(figure: Figure, truth: ColouredPartition) -> None:
+    """Name the colours of the classes."""
     entries = dict(truth.colours)
     if (truth.groups == "").any():
         entries["unlabelled"] = UNLABELLED
-    handles = [_dot(colour, name) for name, colour in entries.items()]
+    dot: dict[str, Any] = {"marker": "o", "ls": "", "ms": 3.5, "mec": "none"}
+    handles = [Line2D([], [], mfc=colour, label=name, **dot) for name, colour in entries.items()]
     figure.legend(
         handles=handles, loc="outside lower left", ncols=_legend_columns(list(entries)),
         borderaxespad=0,
     )  # fmt: skip
 
 
-def _dot(colour: str, label: str) -> Any:
-    return Line2D([], [], marker="o", ls="", ms=3.5, mfc=colour, mec="none", label=label)
-
-
-def scattered(n: int) -> np.ndarray:
+def shuffled_order(n: int) -> np.ndarray:
     """Return a fixed shuffled order, so that no class is always drawn on top."""
     return np.random.default_rng(0).permutation(n)
+
+
+def dataset_grid(
+    datasets: list[str],
+    methods: list[str],
+    above_mm: float,
+    legend_mm: float = 0,
+    sharex: bool = False,
+) -> tuple[Figure, np.ndarray]:
+    """Return a panel per dataset, three in a row, with room for a row per method.
+
+    Parameters
+    ----------
+    datasets, methods
+        Names.
+    above_mm, legend_mm
+        Height that a panel needs beside its rows, and the figure beside its panels.
+    sharex
+        Whether all panels have the same horizontal axis; the vertical one they always share.
+
+    Returns
+    -------
+    figure : matplotlib.figure.Figure
+        The figure.
+    axes : numpy.ndarray
+        Rows x columns; those beyond the last dataset are empty.
+    """
+    columns = min(len(datasets), 3)
+    rows = math.ceil(len(datasets) / columns)
+    height = rows * (4.4 * len(methods) + above_mm) + legend_mm
+    figure = new_figure(PAGE_MM if columns > 1 else 110, height)
+    axes = figure.subplots(rows, columns, squeeze=False, sharex=sharex, sharey=True)
+    for ax, dataset in zip(axes.flat, datasets, strict=False):
+        ax.set_title(dataset, loc="left", fontweight="bold")
+    hide(axes.flat[len(datasets) :])
+    return figure, axes
+
+
+def give_rows(ax: Axes, methods: list[str]) -> None:
+    """Give every method a row of the panel, the first on top."""
+    ax.set_ylim(len(methods) - 0.4, -0.6)
+    ax.tick_params(axis="y", length=0)
+
+
+def name_methods(ax: Axes, methods: list[str], controls: set[str], at: float = 0) -> None:
+    """Write the methods' names beside their rows, controls in grey."""
+    ax.set_yticks(np.arange(len(methods)) + at, methods)
+    for text, name in zip(ax.get_yticklabels(), methods, strict=True):
+        text.set_color(QUIET if name in controls else INK)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import subprocess
+from collections.abc import Iterable
 from importlib.metadata import distributions
 from pathlib import Path
 from typing import Any
@@ -34,11 +35,11 @@ def provenance(results: Layout) -> None:
         {
             "configuration": plan["config"],
             "repository": git_state(REPOSITORY),
-            "versions": {"python": platform.python_version(), "packages": installed()},
+            "versions": {"python": platform.python_version(), "packages": installed_packages()},
             "environments": {
                 path.name: io.sha256(path) for path in sorted(ENVIRONMENTS.glob("*.lock.txt"))
             },
-            "hardware": {**hardware(), **of_runs(records)},
+            "hardware": {**hardware(), **hardware_of_runs(records)},
             "inputs": {dataset: checksums(results, dataset) for dataset in datasets},
             "runs": {"planned": len(plan["runs"]), "recorded": len(records)},
         },
@@ -53,6 +54,7 @@ def git_state(folder: Path) -> dict[str, Any]:
 
 
 def _git(folder: Path, *words: str) -> str | None:
+    """Return what git answers, or None."""
     try:
         done = subprocess.run(
             ["git", "-C", str(folder), *words], capture_output=True, text=True, timeout=20
@@ -62,14 +64,10 @@ def _git(folder: Path, *words: str) -> str | None:
     return done.stdout.strip() if done.returncode == 0 else None
 
 
-def installed() -> dict[str, str]:
+def installed_packages() -> dict[str, str]:
     """Return the version of every installed package, by name."""
-    pairs = ((item.metadata["Name"], item.version) for item in distributions())
-    return dict(sorted(((name, version) for name, version in pairs if name), key=_folded))
-
-
-def _folded(pair: tuple[str, str]) -> str:
-    return pair[0].lower()
+    versions = {item.metadata["Name"]: item.version for item in distributions()}
+    return {name: versions[name] for name in sorted(filter(None, versions), key=str.lower)}
 
 
 def hardware() -> dict[str, Any]:
@@ -94,7 +92,7 @@ def cpu_model(path: Path) -> str:
     return names[0] if names else platform.processor() or platform.machine()
 
 
-def of_runs(records: list[dict[str, Any]]) -> dict[str, Any]:
+def hardware_of_runs(records: list[dict[str, Any]]) -> dict[str, Any]:
     """Return devices, leases, nodes and sandboxes that the run records name."""
     return {
         "devices": _seen(record.get("device") for record in records),
@@ -104,7 +102,8 @@ def of_runs(records: list[dict[str, Any]]) -> dict[str, Any]:
     }
 
 
-def _seen(values: Any) -> list[str]:
+def _seen(values: Iterable[Any]) -> list[str]:
+    """Return every value once."""
     return sorted({str(value) for value in values if value is not None})
 
 

@@ -7,13 +7,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from blindfold.compare.benchmark import GROUP, Benchmark
 from blindfold.compare.bootstrap import generator, hierarchical_interval, seed_interval
-from blindfold.compare.gather import GROUP, Material
+from blindfold.compare.reference import is_method, reference_values
 
 WORST = -0.5
 """Lower bound of ARI: what a run without a result counts in the ranks, so below any result."""
 
-REFERENCE = {"spatial": "smoothed_pca_kmeans", "scrna": "pca_kmeans"}
+BASELINE = {"spatial": "smoothed_pca_kmeans", "scrna": "pca_kmeans"}
 """What a method has to beat."""
 
 COLUMNS = [
@@ -22,13 +23,16 @@ COLUMNS = [
     "unavailable", "beats_smoothed_pca",
 ]  # fmt: skip
 
+_COUNTS = ["datasets", "planned", "ok", "failed", "unavailable"]
+_MEANS = ["mean_ari", "mean_nmi", "scaled", "ranked_ari", "relative_rank"]
 
-def rank(material: Material) -> pd.DataFrame:
+
+def rank_methods(benchmark: Benchmark) -> pd.DataFrame:
     """Return the ranking overall and on each dataset.
 
     Parameters
     ----------
-    material
+    benchmark
         Runs and scores.
 
     Returns
@@ -43,54 +47,42 @@ def rank(material: Material) -> pd.DataFrame:
         preparation no blind one may follow, do not count overall, unless there is nothing else.
         ``beats_smoothed_pca`` is empty for controls and where there is nothing to compare with.
     """
-    rows = _dataset_rows(material)
-    if rows.empty:
-        return pd.DataFrame(columns=COLUMNS)
-    blind = rows[~rows["dataset"].isin(material.audits)]
+    rows = _dataset_rows(benchmark)
+    blind = rows[~rows["dataset"].isin(benchmark.audits)]
     counted = rows if blind.empty else blind
-    overall = pd.DataFrame([_overall_row(part) for _, part in _grouped(counted)])
+    parts = counted.groupby(["k", "method", "variant"], sort=True)
+    overall = pd.DataFrame([_overall_row(part) for _, part in parts])
     overall["rank"] = overall.groupby("k")["relative_rank"].transform(_ascending)
     both = pd.concat([overall, rows], ignore_index=True)
-    names = ["overall", *material.plan.datasets]
-    both["_order"] = both["dataset"].map({name: i for i, name in enumerate(names)})
+    order = {name: position for position, name in enumerate(["overall", *benchmark.datasets])}
+    both = both.assign(_order=both["dataset"].map(order))
     both = both.sort_values(["_order", "k", "rank", "method", "variant"], na_position="last")
     return both[COLUMNS].reset_index(drop=True)
 
 
-def _grouped(rows: pd.DataFrame) -> Any:
-    return rows.groupby(["k", "method", "variant"], sort=True)
-
-
-def _dataset_rows(material: Material) -> pd.DataFrame:
+def _dataset_rows(benchmark: Benchmark) -> pd.DataFrame:
     """Return one row per dataset, k and method, ranked within dataset and k."""
-    wide = material.wide()
-    rows = pd.DataFrame(
-        [_dataset_row(material, key, part) for key, part in wide.groupby(GROUP, sort=True)]
-    )
-    rows["rank"] = (-rows["ranked_ari"]).groupby([rows["dataset"], rows["k"]]).transform(_ascending)
-    rows["relative_rank"] = rows.groupby(["dataset", "k"])["rank"].transform(_relative)
-    keyed = dict(list(rows.groupby(["dataset", "k"])))
-    rows["scaled"] = [_scaled(row, keyed[row.dataset, row.k]) for row in rows.itertuples()]
-    rows["beats_smoothed_pca"] = pd.Series(
-        [_beats(row, keyed[row.dataset, row.k], material) for row in rows.itertuples()],
-        dtype=object,
-    )
+    parts = benchmark.runs_with_scores().groupby(GROUP, sort=True)
+    rows = pd.DataFrame([_dataset_row(key, part) for key, part in parts])
+    rows["control"] = rows["method"].isin(benchmark.controls)
+    panel = ["dataset", "k"]
+    worth = rows.assign(worth=-rows["ranked_ari"]).groupby(panel)["worth"]
+    rows["rank"] = worth.transform(_ascending)
+    rows["relative_rank"] = rows.groupby(panel)["rank"].transform(_relative)
+    random = reference_values(rows, is_method(rows, "random_labels"), panel, "mean_ari")
+    rows["scaled"] = (rows["mean_ari"] - random) / (1 - random)
+    rows["beats_smoothed_pca"] = _beats_baseline(benchmark, rows)
     return rows
 
 
-def _dataset_row(material: Material, key: Any, part: pd.DataFrame) -> dict[str, Any]:
+def _dataset_row(key: tuple[str, ...], part: pd.DataFrame) -> dict[str, Any]:
     """Summarise the runs of one method on one dataset with one k."""
-    dataset, method, variant, k = key
     ok, unavailable = part["status"] == "ok", part["status"] == "unavailable"
     values = part.loc[ok, "ari"].to_numpy(float)
     failed = int((~ok & ~unavailable).sum())
     low, high = seed_interval(values, generator(*key, "ari"))
     return {
-        "dataset": dataset,
-        "k": k,
-        "method": method,
-        "variant": variant,
-        "control": material.is_control(method),
+        **dict(zip(GROUP, key, strict=True)),
         "mean_ari": _mean(values),
         "ci_low": low,
         "ci_high": high,
@@ -111,25 +103,16 @@ def _overall_row(part: pd.DataFrame) -> dict[str, Any]:
     low, high = hierarchical_interval(
         list(part["_values"]), generator("overall", first.method, first.variant, first.k)
     )
-    verdicts = [bool(verdict) for verdict in part["beats_smoothed_pca"] if verdict is not None]
-    counts = {name: int(part[name].sum()) for name in _COUNTS}
-    means = {name: _mean(part[name].to_numpy(float)) for name in _MEANS}
+    verdicts = part["beats_smoothed_pca"].dropna()
     return {
         "dataset": "overall",
-        "k": first.k,
-        "method": first.method,
-        "variant": first.variant,
-        "control": first.control,
+        **first[["k", "method", "variant", "control"]],
         "ci_low": low,
         "ci_high": high,
-        "beats_smoothed_pca": all(verdicts) if verdicts else None,
-        **counts,
-        **means,
+        "beats_smoothed_pca": bool(verdicts.all()) if len(verdicts) else None,
+        **part[_COUNTS].sum(),
+        **{name: _mean(part[name].to_numpy(float)) for name in _MEANS},
     }
-
-
-_COUNTS = ["datasets", "planned", "ok", "failed", "unavailable"]
-_MEANS = ["mean_ari", "mean_nmi", "scaled", "ranked_ari", "relative_rank"]
 
 
 def _mean(values: np.ndarray) -> float:
@@ -147,19 +130,12 @@ def _relative(ranks: pd.Series) -> pd.Series:
     return (ranks - 1) / max(ranks.count() - 1, 1)
 
 
-def _scaled(row: Any, others: pd.DataFrame) -> float:
-    """Return the mean ARI where random labels are 0 and the oracle is 1."""
-    random = others.loc[others["method"] == "random_labels", "mean_ari"]
-    if random.empty or np.isnan(random.iloc[0]):
-        return float("nan")
-    return float((row.mean_ari - random.iloc[0]) / (1 - random.iloc[0]))
-
-
-def _beats(row: Any, others: pd.DataFrame, material: Material) -> bool | None:
-    """Return whether a method is above (smoothed) PCA with k-means, or None."""
-    name = REFERENCE[material.plan.datasets[row.dataset].modality]
-    chosen = others[(others["method"] == name) & (others["variant"] == "described")]
-    comparable = not chosen.empty and chosen["ok"].iloc[0] > 0 and np.isfinite(row.ranked_ari)
-    if row.control or row.method == name or not comparable:
-        return None
-    return bool(row.ranked_ari > chosen["ranked_ari"].iloc[0])
+def _beats_baseline(benchmark: Benchmark, rows: pd.DataFrame) -> pd.Series:
+    """Return whether methods are above (smoothed) PCA with k-means; None without a comparison."""
+    cards = benchmark.plan.datasets
+    baseline = rows["dataset"].map(lambda name: BASELINE[cards[name].modality])
+    chosen = is_method(rows, baseline) & (rows["ok"] > 0)
+    other = reference_values(rows, chosen, ["dataset", "k"], "ranked_ari")
+    comparable = ~rows["control"] & (rows["method"] != baseline)
+    comparable &= rows["ranked_ari"].notna() & other.notna()
+    return (rows["ranked_ari"] > other).astype(object).where(comparable, None)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from blindfold.compare.benchmark import GROUP, Benchmark
 from blindfold.compare.bootstrap import generator, seed_interval
-from blindfold.compare.gather import GROUP, Material
+from blindfold.compare.reference import is_method, reference_values
 
 _COST = ["wall_s", "cpu_s", "fit_s", "peak_rss_mb", "peak_gpu_mb"]
 
@@ -25,52 +26,34 @@ def summarise(scores: pd.DataFrame) -> pd.DataFrame:
         One row per dataset, method, k and metric; ``n`` seeds with a value. One seed has
         neither deviation nor interval; none has no mean either.
     """
+    names = [*GROUP, "task", "metric"]
     rows = []
-    for key, part in scores.groupby([*GROUP, "task", "metric"], sort=True):
+    for key, part in scores.groupby(names, sort=True):
         values = part.loc[part["status"] == "ok", "value"].to_numpy(float)
         values = values[np.isfinite(values)]
-        low, high = seed_interval(values, generator(*key[:4], key[5]))
-        rows.append(
-            {
-                **dict(zip([*GROUP, "task", "metric"], key, strict=True)),
-                "n": len(values),
-                "mean": values.mean() if len(values) else np.nan,
-                "sd": values.std(ddof=1) if len(values) > 1 else np.nan,
-                "ci_low": low,
-                "ci_high": high,
-            }
-        )
-    columns = [*GROUP, "task", "metric", "n", "mean", "sd", "ci_low", "ci_high"]
-    return pd.DataFrame(rows, columns=columns)
+        mean = values.mean() if len(values) else np.nan
+        sd = values.std(ddof=1) if len(values) > 1 else np.nan
+        interval = seed_interval(values, generator(*key[:4], key[5]))
+        rows.append([*key, len(values), mean, sd, *interval])
+    return pd.DataFrame(rows, columns=[*names, "n", "mean", "sd", "ci_low", "ci_high"])
 
 
 def cost_table(runs: pd.DataFrame) -> pd.DataFrame:
     """Return median and largest cost of the runs that ended ``ok``, in seconds and MiB."""
-    groups = [key for key, _ in runs.groupby(GROUP, sort=True)]
-    table = pd.DataFrame(groups, columns=GROUP)
-    fine = runs[runs["status"] == "ok"].astype(dict.fromkeys(_COST, float))
-    by = fine.groupby(GROUP, sort=True)
-    counts = by.size().rename("n").reset_index()
-    table = table.merge(counts, on=GROUP, how="left").fillna({"n": 0}).astype({"n": int})
-    for name in _COST:
-        both = by[name].agg(["median", "max"]).add_prefix(f"{name}_").reset_index()
-        table = table.merge(both, on=GROUP, how="left")
-    return table
+    ok = runs["status"] == "ok"
+    groups = [runs[name] for name in GROUP]
+    cost = runs[_COST].astype(float).where(ok).groupby(groups, sort=True).agg(["median", "max"])
+    cost.columns = ["_".join(names) for names in cost.columns]
+    cost.insert(0, "n", ok.groupby(groups, sort=True).sum())
+    return cost.reset_index()
 
 
-def marker_overlap(material: Material) -> pd.DataFrame:
+def marker_overlap(benchmark: Benchmark) -> pd.DataFrame:
     """Return the recovery of true markers beside what random labels and the oracle get."""
-    table = summarise(material.scores[material.scores["task"] == "markers"])
+    table = summarise(benchmark.scores[benchmark.scores["task"] == "markers"])
     table = table.drop(columns=["task", "sd"])
-    random = _lookup(table[table["method"] == "random_labels"], ["dataset", "k", "metric"])
-    best = _lookup(table[table["method"] == "oracle"], ["dataset", "metric"])
-    table["random_floor"] = [
-        random.get((row.dataset, row.k, row.metric), np.nan) for row in table.itertuples()
-    ]
+    random, oracle = is_method(table, "random_labels"), is_method(table, "oracle")
+    table["random_floor"] = reference_values(table, random, ["dataset", "k", "metric"], "mean")
     table["above_floor"] = table["mean"] - table["random_floor"]
-    table["oracle"] = [best.get((row.dataset, row.metric), np.nan) for row in table.itertuples()]
-    return table[table["method"] != "oracle"].reset_index(drop=True)
-
-
-def _lookup(table: pd.DataFrame, key: list[str]) -> dict[object, float]:
-    return {tuple(row[k] for k in key): row["mean"] for row in table.to_dict("records")}
+    table["oracle"] = reference_values(table, oracle, ["dataset", "metric"], "mean")
+    return table[~oracle].reset_index(drop=True)

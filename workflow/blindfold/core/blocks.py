@@ -53,6 +53,19 @@ def row_blocks(matrix: Any) -> Iterator[sp.csr_matrix]:
         yield block
 
 
+def numbered_blocks(matrix: Any) -> Iterator[tuple[slice, sp.csr_matrix]]:
+    """Yield blocks as `row_blocks` does, each with the rows of the matrix that it holds."""
+    start = 0
+    for block in row_blocks(matrix):
+        yield slice(start, start + block.shape[0]), block
+        start += block.shape[0]
+
+
+def join_blocks(blocks: Iterable[sp.csr_matrix]) -> sp.csr_matrix:
+    """Return blocks of rows, at least one, as one matrix in memory."""
+    return sp.csr_matrix(sp.vstack(list(blocks), format="csr"))
+
+
 def write_blocks(path: Path, frame: AnnData, blocks: Iterable[sp.csr_matrix]) -> None:
     """Write an AnnData atomically, its matrix block by block; the same data give the same bytes.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from functools import reduce
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -11,7 +12,7 @@ from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Tag,
 
 from blindfold.core import io
 from blindfold.core.datasets import Modality, Quality, Repair
-from blindfold.core.strict import Strict
+from blindfold.core.strict import Strict, override
 
 
 class Limits(Strict):
@@ -111,7 +112,7 @@ def _expand(text: str) -> str:
     return re.sub(r"\$\{(\w+)(?::-([^}]*))?\}", lambda m: os.environ.get(m[1]) or m[2] or "", text)
 
 
-Place = Annotated[str, AfterValidator(_expand), Field(min_length=1)]
+Mirror = Annotated[str, AfterValidator(_expand), Field(min_length=1)]
 
 
 class Config(Strict):
@@ -135,7 +136,7 @@ class Config(Strict):
     sandbox: Literal["auto", "none", "tripwire", "bwrap"] = Field(
         "auto", description="auto: bwrap where it works, else the tripwire alone"
     )
-    mirror: list[Place] = Field(
+    mirror: list[Mirror] = Field(
         [], description="folders or addresses tried before a URL; ${VARIABLE:-default} is replaced"
     )
     offline: bool = Field(False, description="never ask a URL")
@@ -155,22 +156,9 @@ def check_config(value: dict[str, Any], file: Path | str = "config.yaml") -> Con
     BlindfoldError
         With the field, what was found, what was expected and the nearest valid key.
     """
-    config: Config = io.validate(Config, value, file)
-    return config
+    return io.validate(Config, value, file)
 
 
 def read_config(paths: list[Path]) -> Config:
     """Read configuration files; keys of later files replace those of earlier ones."""
-    merged: dict[str, Any] = {}
-    for path in paths:
-        merged = _merge(merged, io.read_yaml(path))
-    return check_config(merged, paths[-1])
-
-
-def _merge(old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
-    """Merge nested mappings; lists and scalars of ``new`` replace those of ``old``."""
-    both = dict(old)
-    for key, value in new.items():
-        nested = isinstance(value, dict) and isinstance(both.get(key), dict)
-        both[key] = _merge(both[key], value) if nested else value
-    return both
+    return check_config(reduce(override, map(io.read_yaml, paths)), paths[-1])

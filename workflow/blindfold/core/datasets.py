@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from functools import reduce
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import BeforeValidator, ConfigDict, Field, model_validator
 
 from blindfold.core import io
 from blindfold.core.errors import BlindfoldError, did_you_mean
 from blindfold.core.layout import DATASETS
-from blindfold.core.strict import Strict
+from blindfold.core.strict import Strict, override
 
 Modality = Literal["scrna", "spatial"]
 Positive = Annotated[int, Field(gt=0)]
@@ -129,9 +130,18 @@ class Mask(Strict):
     )
 
 
+def _requires_all_or_extends(schema: dict[str, Any]) -> None:
+    schema["anyOf"] = [{"required": schema.pop("required")}, {"required": ["extends"]}]
+
+
 class DatasetCard(Strict):
     """``workflow/datasets/<id>.yaml``."""
 
+    model_config = ConfigDict(json_schema_extra=_requires_all_or_extends)
+
+    extends: str | None = Field(
+        None, exclude=True, description="id of the card that holds for whatever is not stated here"
+    )
     title: str
     organism: str
     tissue: str
@@ -175,6 +185,8 @@ class DatasetCard(Strict):
 
     @model_validator(mode="after")
     def _whole(self) -> DatasetCard:
+        if self.extends is not None:
+            raise ValueError("only a card in workflow/datasets extends another")
         if bool(self.sections) == (self.reader is not None):
             raise ValueError("either a reader with files, or sections")
         if bool(self.files) != (self.reader is not None):
@@ -212,20 +224,39 @@ def find_datasets() -> dict[str, Path]:
 
 
 def dataset_card(name: str) -> DatasetCard:
-    """Read a dataset's card.
+    """Read a dataset's card, completed by the cards that it extends.
 
     Raises
     ------
     BlindfoldError
-        Where no such card exists or it breaks the schema.
+        Where no such card exists, it breaks the schema, or cards extend each other in a circle.
     """
+    stated = _with_bases(name)
+    whole = reduce(override, reversed(stated.values()))
+    return io.validate(DatasetCard, whole, " extends ".join(map(str, stated)))
+
+
+def _with_bases(name: str) -> dict[Path, dict[str, Any]]:
+    """Return what a card states, and each card that it extends, by file; the nearest first."""
     known = find_datasets()
-    if name not in known:
-        raise BlindfoldError(
-            f"unknown dataset {name!r}", field="datasets", remedy=did_you_mean(name, known)
-        )
-    card: DatasetCard = io.validate(DatasetCard, io.read_yaml(known[name]), known[name])
-    return card
+    stated: dict[Path, dict[str, Any]] = {}
+    where: dict[str, Any] = {"field": "datasets"}
+    base: str | None = name
+    while base is not None:
+        if base not in known:
+            raise BlindfoldError(
+                f"unknown dataset {base!r}", **where, remedy=did_you_mean(base, known)
+            )
+        if known[base] in stated:
+            circle = [*(path.stem for path in stated), base]
+            raise BlindfoldError(
+                "dataset cards extend each other in a circle", **where,
+                found=" -> ".join(circle), remedy="let one of them state everything",
+            )  # fmt: skip
+        stated[known[base]] = card = io.read_yaml(known[base])
+        where = {"file": known[base], "field": "extends"}
+        base = str(card.pop("extends")) if card.get("extends") is not None else None
+    return stated
 
 
 def raw_files(card: DatasetCard) -> list[RawFile]:

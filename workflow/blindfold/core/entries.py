@@ -66,8 +66,7 @@ def _own_card(entry: OwnData) -> DatasetCard:
         "label": entry.label, "batch": entry.batch, "values": entry.values,
         "quality": entry.quality, "repair": entry.repair, "tags": ["own"],
     }  # fmt: skip
-    card: DatasetCard = io.validate(DatasetCard, facts, f"datasets: {entry.id}")
-    return card
+    return io.validate(DatasetCard, facts, f"datasets: {entry.id}")
 
 
 def _own_file(name: str, field: str, expected: str) -> Path:

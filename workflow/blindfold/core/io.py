@@ -7,16 +7,19 @@ import hashlib
 import json
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from blindfold.core.errors import BlindfoldError, did_you_mean
 
 if TYPE_CHECKING:
     import anndata
     import pandas as pd
+    from pydantic import BaseModel
+
+Model = TypeVar("Model", bound="BaseModel")
 
 _REMEDIES = {
     errno.ENOSPC: "free some space on that disk, or let cache: in the configuration name a folder "
@@ -139,6 +142,38 @@ def write_parquet(path: Path, table: pd.DataFrame) -> None:
         table.to_parquet(temporary, index=False)
 
 
+def read_parquet(path: Path, columns: Iterable[str] = ()) -> pd.DataFrame:
+    """Read a table that another step wrote.
+
+    Parameters
+    ----------
+    path
+        The table.
+    columns
+        Columns that it must have.
+
+    Raises
+    ------
+    BlindfoldError
+        Where the file is missing, damaged or lacks a column.
+    """
+    import pandas as pd
+
+    if not path.is_file():
+        raise BlindfoldError("file not found", file=path, remedy="run the step that writes it")
+    try:
+        table = pd.read_parquet(path)
+    except Exception as error:
+        raise _unreadable(path, "truncated or damaged", error, "a parquet table") from error
+    for column in columns:
+        if column not in table:
+            raise BlindfoldError(
+                "a column is missing", file=path, field=column, found=list(table.columns),
+                remedy="delete it and run the step that writes it again",
+            )  # fmt: skip
+    return table
+
+
 def write_csv(path: Path, table: pd.DataFrame) -> None:
     """Write a table as CSV, atomically, without its index, values unrounded."""
     with atomic(path) as temporary:
@@ -165,9 +200,13 @@ def read_h5ad(path: Path) -> anndata.AnnData:
 
 def damaged_h5ad(path: Path, error: Exception) -> BlindfoldError:
     """Return the message for an h5ad that cannot be read."""
+    return _unreadable(path, "truncated, damaged or no AnnData", error, "an .h5ad file")
+
+
+def _unreadable(path: Path, why: str, error: Exception, expected: str) -> BlindfoldError:
     return BlindfoldError(
-        "cannot read the file: truncated, damaged or no AnnData", file=path,
-        found=f"{type(error).__name__}: {str(error).splitlines()[0]}", expected="an .h5ad file",
+        f"cannot read the file: {why}", file=path,
+        found=f"{type(error).__name__}: {str(error).splitlines()[0]}", expected=expected,
         remedy="delete it and run the step that writes it again",
     )  # fmt: skip
 
@@ -178,7 +217,7 @@ def sha256(path: Path) -> str:
         return hashlib.file_digest(handle, "sha256").hexdigest()
 
 
-def validate(model: Any, value: Any, file: Path | str) -> Any:
+def validate(model: type[Model], value: Any, file: Path | str) -> Model:
     """Validate ``value`` with a pydantic model and tell the first problem in one message.
 
     Raises

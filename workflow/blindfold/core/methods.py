@@ -40,7 +40,6 @@ class Resources(Strict):
 
     threads: int = Field(1, ge=1)
     gpus: int = Field(0, ge=0)
-    memory_mb: Growth
     minutes: Growth
 
 
@@ -91,10 +90,19 @@ class MethodCard(Strict):
         return self
 
 
+DEFAULT_VARIANT = "described"
+"""The variant that follows the paper; a name leaves it out."""
+
+
 def split_variant(name: str) -> tuple[str, str]:
-    """Split ``sctag@released`` into method and variant; the default variant is ``described``."""
+    """Split ``sctag@released`` into method and variant; see `display_name`."""
     method, _, variant = name.partition("@")
-    return method, variant or "described"
+    return method, variant or DEFAULT_VARIANT
+
+
+def display_name(method: str, variant: str) -> str:
+    """Return the name in tables, figures and paths: ``sctag`` or ``sctag@released``."""
+    return method if variant == DEFAULT_VARIANT else f"{method}@{variant}"
 
 
 def find_methods(methods_path: list[str] | list[Path]) -> dict[str, Path]:
@@ -110,11 +118,9 @@ def find_methods(methods_path: list[str] | list[Path]) -> dict[str, Path]:
         folder = (REPOSITORY / entry).resolve()
         if not folder.is_dir():
             raise BlindfoldError(
-                "no such folder",
-                file=folder,
-                field="methods_path",
+                "no such folder", file=folder, field="methods_path",
                 remedy="relative paths count from the repository root",
-            )
+            )  # fmt: skip
         for card in sorted(folder.glob("*/method.yaml")):
             found.setdefault(card.parent.name, card.parent)
     return found
@@ -123,8 +129,7 @@ def find_methods(methods_path: list[str] | list[Path]) -> dict[str, Path]:
 def method_card(folder: Path) -> MethodCard:
     """Read the card in a method's folder."""
     path = folder / "method.yaml"
-    card: MethodCard = io.validate(MethodCard, io.read_yaml(path), path)
-    return card
+    return io.validate(MethodCard, io.read_yaml(path), path)
 
 
 def method_folder(name: str, methods_path: list[str] | list[Path]) -> Path:
@@ -161,23 +166,16 @@ def fill_params(
     for name, value in {**card.variants[variant], **changes}.items():
         if name not in values:
             raise BlindfoldError(
-                f"unknown parameter {name!r}",
-                file=file,
-                field="params",
+                f"unknown parameter {name!r}", file=file, field="params",
                 remedy=did_you_mean(name, values),
-            )
+            )  # fmt: skip
         values[name] = _checked(name, card.parameters[name], value, file)
     return values
 
 
 def _checked(name: str, parameter: Parameter, value: Any, file: Path) -> Any:
     """Return ``value`` as the parameter's type, or raise."""
-    kinds: dict[str, tuple[type, ...]] = {
-        "int": (int,),
-        "float": (int, float),
-        "bool": (bool,),
-        "str": (str,),
-    }
+    kinds: dict[str, Any] = {"int": int, "float": (int, float), "bool": bool, "str": str}
     fits = isinstance(value, kinds[parameter.type]) and (
         parameter.type == "bool" or not isinstance(value, bool)
     )
@@ -192,10 +190,7 @@ def _checked(name: str, parameter: Parameter, value: Any, file: Path) -> Any:
         expected = f"{parameter.type} from {low} to {high}"
     if not fits:
         raise BlindfoldError(
-            "wrong parameter",
-            file=file,
-            field=f"params.{name}",
-            found=repr(value),
+            "wrong parameter", file=file, field=f"params.{name}", found=repr(value),
             expected=expected,
-        )
+        )  # fmt: skip
     return float(value) if parameter.type == "float" else value

@@ -1,15 +1,14 @@
-"""Which runs a configuration asks for. Every planned run must end as one record."""
+"""The runs that a configuration asks for; each of them must end as one record."""
 
 from __future__ import annotations
 
-import hashlib
-import zlib
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from blindfold.core import io
 from blindfold.core.available import cached, mirror_folders, obstacle, packaged
+from blindfold.core.code_hash import code_hash
 from blindfold.core.config import Config, MethodEntry, check_config
 from blindfold.core.datasets import DatasetCard, raw_files
 from blindfold.core.entries import resolve_datasets
@@ -23,6 +22,7 @@ from blindfold.core.methods import (
     method_folder,
     split_variant,
 )
+from blindfold.core.seeding import seed_sequence
 
 
 @dataclass(frozen=True)
@@ -37,23 +37,23 @@ class PlannedMethod:
     code: str
 
     def gpus(self, config: Config) -> int:
-        """Return the devices that each run asks for."""
+        """Return the number of devices that each run asks for."""
         if self.entry.gpus is not None:
             return self.entry.gpus
         return min(self.card.resources.gpus, config.limits.gpus)
 
     def memory_gb(self, config: Config) -> float:
-        """Return the memory limit of a run, GiB."""
+        """Return the memory limit of a run in GiB."""
         return self.entry.memory_gb or config.limits.memory_gb
 
     def minutes(self, config: Config) -> float:
-        """Return the wall-clock limit of a run."""
+        """Return the wall-clock limit of a run in minutes."""
         return self.entry.minutes or config.limits.minutes
 
 
 @dataclass(frozen=True)
 class PlannedRun:
-    """One run: it must leave one record."""
+    """One run of a method on a dataset."""
 
     dataset: str
     method: str
@@ -68,8 +68,8 @@ class Plan:
     Parameters
     ----------
     unavailable
-        Datasets of the configuration that cannot be had, and why; they are not among ``datasets``,
-        and nothing is run on them.
+        Datasets of the configuration that cannot be obtained, with the reason; they are not among
+        ``datasets``, and nothing is run on them.
     """
 
     config: Config
@@ -79,14 +79,13 @@ class Plan:
     runs: list[PlannedRun]
     unavailable: dict[str, str] = field(default_factory=dict)
 
-    def hidden(self) -> list[Path]:
-        """Return everything that carries labels outside the results: no method may open it."""
-        cache = cache_of(self.config)
+    def labelled_paths(self) -> list[Path]:
+        """Return what holds labels outside the results and is hidden from every method."""
+        cache = cache_folder(self.config)
         files = [file for card in self.datasets.values() for file in raw_files(card)]
         own = [cached(cache, file) for file in files if file.local is not None]
         installed = [path for file in files if (path := packaged(file)) is not None]
-        places = [cache, *mirror_folders(self.config.mirror), *own, *installed]
-        return list(dict.fromkeys(places))
+        return list(dict.fromkeys([cache, *mirror_folders(self.config.mirror), *own, *installed]))
 
 
 def make_plan(config: Config, unavailable: dict[str, str] | None = None) -> Plan:
@@ -97,7 +96,7 @@ def make_plan(config: Config, unavailable: dict[str, str] | None = None) -> Plan
     config
         The benchmark.
     unavailable
-        Which datasets cannot be had, and why, where that was decided before.
+        Datasets that cannot be obtained, with the reason, where that was decided before.
 
     Raises
     ------
@@ -106,16 +105,16 @@ def make_plan(config: Config, unavailable: dict[str, str] | None = None) -> Plan
     """
     datasets = resolve_datasets(config.datasets)
     if unavailable is None:
-        unavailable = obstacles(config, datasets)
+        unavailable = unavailable_datasets(config, datasets)
     if len(unavailable) == len(datasets):
         name, reason = next(iter(unavailable.items()))
-        raise BlindfoldError("no dataset can be had", field=f"datasets: {name}", found=reason)
+        raise BlindfoldError("no dataset is available", field=f"datasets: {name}", found=reason)
     datasets = {name: card for name, card in datasets.items() if name not in unavailable}
     methods = {}
-    for entry in _entries(config, {card.task for card in datasets.values()}):
+    for entry in _method_entries(config, {card.task for card in datasets.values()}):
         if entry.name in methods:
-            raise BlindfoldError(f"method {entry.name!r} stands twice", field="methods")
-        methods[entry.name] = _resolve(entry, config)
+            raise BlindfoldError(f"method {entry.name!r} is listed twice", field="methods")
+        methods[entry.name] = _plan_method(entry, config)
     runs = [
         PlannedRun(dataset, name, k, seed)
         for dataset, card in datasets.items()
@@ -123,33 +122,33 @@ def make_plan(config: Config, unavailable: dict[str, str] | None = None) -> Plan
         for k in expand_clusters(config, dataset, card)
         for seed in range(1 if config.canary else method.entry.seeds or config.seeds)
     ]
-    return Plan(config, results_of(config), datasets, methods, runs, unavailable)
+    return Plan(config, results_layout(config), datasets, methods, runs, unavailable)
 
 
-def cache_of(config: Config) -> Path:
+def cache_folder(config: Config) -> Path:
     """Return the folder of downloads; a relative one counts from the repository root."""
     return REPOSITORY / Path(config.cache).expanduser()
 
 
-def obstacles(config: Config, datasets: dict[str, DatasetCard]) -> dict[str, str]:
-    """Return why datasets cannot be had, by id; those that can are left out."""
-    cache = cache_of(config)
-    found = {
-        name: obstacle(card, cache, config.mirror, config.offline)
+def unavailable_datasets(config: Config, datasets: dict[str, DatasetCard]) -> dict[str, str]:
+    """Return the datasets that cannot be obtained, with the reason."""
+    cache = cache_folder(config)
+    return {
+        name: reason
         for name, card in datasets.items()
+        if (reason := obstacle(card, cache, config.mirror, config.offline)) is not None
     }
-    return {name: reason for name, reason in found.items() if reason is not None}
 
 
-def results_of(config: Config) -> Layout:
+def results_layout(config: Config) -> Layout:
     """Return the layout of a configuration's results, relative to the repository."""
     return Layout(Path("results") / (config.name + "-canary" if config.canary else config.name))
 
 
-def _entries(config: Config, tasks: set[str]) -> list[MethodEntry]:
+def _method_entries(config: Config, tasks: set[str]) -> list[MethodEntry]:
     """Return the method entries, with the random control always among them.
 
-    All methods are all that have one of the tasks.
+    ``all`` stands for the methods that have one of the tasks.
     """
     if config.methods == "all":
         found = find_methods(config.methods_path).items()
@@ -160,7 +159,7 @@ def _entries(config: Config, tasks: set[str]) -> list[MethodEntry]:
     return entries
 
 
-def _resolve(entry: MethodEntry, config: Config) -> PlannedMethod:
+def _plan_method(entry: MethodEntry, config: Config) -> PlannedMethod:
     name, variant = split_variant(entry.name)
     folder = method_folder(name, config.methods_path)
     card = method_card(folder)
@@ -169,7 +168,7 @@ def _resolve(entry: MethodEntry, config: Config) -> PlannedMethod:
 
 
 def expand_clusters(config: Config, dataset: str, card: DatasetCard) -> list[str]:
-    """Return the values of ``<k>`` for one dataset.
+    """Return the values of K to run on one dataset, as they are written in paths.
 
     Raises
     ------
@@ -184,35 +183,15 @@ def expand_clusters(config: Config, dataset: str, card: DatasetCard) -> list[str
             wanted.append(str(k))
         if isinstance(k, int) and card.expected.cells is not None and k > card.expected.cells:
             raise BlindfoldError(
-                "more clusters than cells",
-                field="clusters",
-                found=k,
+                "more clusters than cells", field="clusters", found=k,
                 expected=f"2 to {card.expected.cells} for dataset {dataset!r}",
-            )
+            )  # fmt: skip
     return list(dict.fromkeys(wanted))
-
-
-def code_hash(folder: Path) -> str:
-    """Return the hash of a method's code: its folder, and the shared code that runs it."""
-    shared = REPOSITORY / "methods"
-    files = [
-        *folder.rglob("*.py"),
-        folder / "method.yaml",
-        *(shared / "shared").rglob("*.py"),
-        *shared.glob("*.py"),
-    ]
-    digest = hashlib.sha256()
-    for path in sorted(set(files)):
-        digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
-    return digest.hexdigest()
 
 
 def derive_seed(benchmark: int, dataset: str, method: str, repeat: int) -> int:
     """Return the independent seed of one job, the same for every K."""
-    import numpy as np
-
-    words = [benchmark, zlib.crc32(dataset.encode()), zlib.crc32(method.encode()), repeat]
-    return int(np.random.SeedSequence(words).generate_state(1)[0])
+    return int(seed_sequence(benchmark, dataset, method, repeat).generate_state(1)[0])
 
 
 def write_plan(plan: Plan) -> None:

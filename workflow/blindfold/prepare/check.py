@@ -1,21 +1,20 @@
-"""What every prepared dataset must satisfy beyond its values and coordinates."""
+"""Checks of labels, batches and of what the card promises."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import pandas as pd
+from anndata import AnnData
 
 from blindfold.core.datasets import DatasetCard
 from blindfold.core.errors import BlindfoldError, did_you_mean
-from blindfold.prepare.labels import some
-
-if TYPE_CHECKING:
-    import pandas as pd
-    from anndata import AnnData
+from blindfold.prepare.reading import examples
 
 
 def check_labels(labels: pd.Series, card: DatasetCard, file: Path) -> None:
-    """Check that there is something to score.
+    """Check that there are at least two classes, all of them in the card's order of classes.
 
     Raises
     ------
@@ -32,11 +31,11 @@ def check_labels(labels: pd.Series, card: DatasetCard, file: Path) -> None:
             remedy="leave label out: then only metrics without labels are computed",
         )  # fmt: skip
     if card.label.order:
-        strange = [name for name in classes if name not in card.label.order]
-        if strange:
+        unknown = [name for name in classes if name not in card.label.order]
+        if unknown:
             raise BlindfoldError(
-                "a class has no place in the order", file=file, field="label.order",
-                found=some(strange), remedy=did_you_mean(strange[0], card.label.order),
+                "a class is missing in the order of classes", file=file, field="label.order",
+                found=examples(unknown), remedy=did_you_mean(unknown[0], card.label.order),
             )  # fmt: skip
 
 
@@ -52,8 +51,8 @@ def check_batches(batches: pd.Series, file: Path) -> None:
     if len(missing):
         raise BlindfoldError(
             f"{len(missing)} cells have no batch", file=file, field=f"batch {batches.name!r}",
-            found=some(missing), expected="a batch for every cell",
-            remedy="mend the column, or leave batch out",
+            found=examples(missing), expected="a batch for every cell",
+            remedy="correct the column, or leave batch out",
         )  # fmt: skip
 
 
@@ -71,7 +70,7 @@ def check_expected(frame: AnnData, card: DatasetCard, file: Path) -> None:
             raise BlindfoldError(
                 "the prepared data differ from the card", file=file, field=f"expected.{what}",
                 found=found[what], expected=expected,
-                remedy="mend the card, its options or the raw file",
+                remedy="correct the card, its options or the raw file",
             )  # fmt: skip
 
 

@@ -1,19 +1,16 @@
-"""Make a prepared dataset worse on purpose, without a look at its labels."""
+"""Make a prepared dataset worse on purpose, without looking at its labels."""
 
 from __future__ import annotations
 
-import zlib
-from typing import TYPE_CHECKING
-
 import numpy as np
 import scipy.sparse as sp
+from anndata import AnnData
+from scipy.stats import binom
 
 from blindfold.core.datasets import DatasetCard, Degradation
 from blindfold.core.errors import BlindfoldError
+from blindfold.core.seeding import seed_sequence
 from blindfold.prepare.geometry import pitch
-
-if TYPE_CHECKING:
-    from anndata import AnnData
 
 
 def degrade(adata: AnnData, step: Degradation, card: DatasetCard, name: str) -> AnnData:
@@ -32,13 +29,13 @@ def degrade(adata: AnnData, step: Degradation, card: DatasetCard, name: str) -> 
     card
         The dataset's card.
     name
-        With the step's seed it fixes what chance takes away.
+        Together with the step's seed it fixes what is lost at random.
 
     Returns
     -------
     anndata.AnnData
-        What is left, with its labels; the pitch is measured again. A cell that the loss of genes,
-        counts or entries would empty keeps a 1, see `fill_empty`.
+        What is left, with its labels; the pitch is measured again. A cell that would be emptied by
+        the loss of genes, counts or entries keeps a 1, see `fill_empty`.
 
     Raises
     ------
@@ -48,10 +45,10 @@ def degrade(adata: AnnData, step: Degradation, card: DatasetCard, name: str) -> 
     """
     _check_possible(adata, step, card)
     made = _subset(adata, step, name)
-    made.X = _lose_counts(sp.csr_matrix(made.X), step, name)
+    made.X = _thin_and_drop(sp.csr_matrix(made.X), step, name)
     if "spatial" in made.obsm:
         known = dict(made.uns["blindfold"])
-        made.obsm["spatial"] = _move(made.obsm["spatial"], float(known["pitch"]), step, name)
+        made.obsm["spatial"] = _perturb(made.obsm["spatial"], float(known["pitch"]), step, name)
         made.uns["blindfold"] = known | {"pitch": pitch(made.obsm["spatial"])}
     if step.merge_batches:
         del made.obs[card.batch]
@@ -73,9 +70,8 @@ def _check_possible(adata: AnnData, step: Degradation, card: DatasetCard) -> Non
 
 
 def _generator(step: Degradation, name: str, kind: str) -> np.random.Generator:
-    """Return a kind's own source of chance."""
-    words = [step.seed, zlib.crc32(name.encode()), zlib.crc32(kind.encode())]
-    return np.random.default_rng(np.random.SeedSequence(words))
+    """Return the generator of one kind of loss."""
+    return np.random.default_rng(seed_sequence(step.seed, name, kind))
 
 
 def _subset(adata: AnnData, step: Degradation, name: str) -> AnnData:
@@ -95,16 +91,16 @@ def choose(number: int, share: float, least: int, rng: np.random.Generator) -> n
     return np.sort(rng.permutation(number)[:size])
 
 
-def _lose_counts(there: sp.csr_matrix, step: Degradation, name: str) -> sp.csr_matrix:
+def _thin_and_drop(before: sp.csr_matrix, step: Degradation, name: str) -> sp.csr_matrix:
     """Return what thinning and dropout leave."""
-    left = there.copy()
+    left = before.copy()
     if step.thin is not None:
         left.data = thin(left.data, step.thin, _generator(step, name, "thin"))
     if step.dropout is not None:
         lost = _generator(step, name, "dropout").random(len(left.data)) < step.dropout
         left.data = np.where(lost, 0, left.data)
     left.eliminate_zeros()
-    return fill_empty(left, there)
+    return fill_empty(left, before)
 
 
 def thin(counts: np.ndarray, share: float, rng: np.random.Generator) -> np.ndarray:
@@ -125,52 +121,50 @@ def thin(counts: np.ndarray, share: float, rng: np.random.Generator) -> np.ndarr
     numpy.ndarray
         What is kept, in the type of ``counts``.
     """
-    from scipy.stats import binom
-
     kept = binom.ppf(rng.random(len(counts)), counts.astype(np.float64), share)
     # the quantile at exactly 0 is -1 by scipy's convention
     return np.asarray(np.maximum(kept, 0).astype(counts.dtype))
 
 
-def fill_empty(left: sp.csr_matrix, there: sp.csr_matrix) -> sp.csr_matrix:
-    """Give each empty cell one entry, so that every cell can still be compared.
+def fill_empty(left: sp.csr_matrix, before: sp.csr_matrix) -> sp.csr_matrix:
+    """Give each empty cell one entry, so that no cell is lost.
 
     Parameters
     ----------
     left
         Cells x genes after a loss.
-    there
+    before
         The same before it.
 
     Returns
     -------
     scipy.sparse.csr_matrix
-        ``left``, float32; in an empty cell the largest entry of ``there`` as 1 (or as it was where
+        ``left``, float32; in an empty cell the largest entry of ``before`` as 1 (or as it was where
         it was less), or a 1 in the gene with the largest sum where it was empty before.
     """
     left = left.astype(np.float32)
     empty = np.flatnonzero(np.diff(left.indptr) == 0)
     if len(empty) == 0:
         return left
-    common = int(np.asarray(there.sum(axis=0)).argmax())
+    common = int(np.asarray(before.sum(axis=0)).argmax())
     gene, value = np.full(len(empty), common), np.ones(len(empty), dtype=np.float32)
     for i, cell in enumerate(empty):
-        span = slice(there.indptr[cell], there.indptr[cell + 1])
+        span = slice(before.indptr[cell], before.indptr[cell + 1])
         if span.start < span.stop:
-            largest = span.start + int(there.data[span].argmax())
-            gene[i], value[i] = there.indices[largest], min(1, there.data[largest])
+            largest = span.start + int(before.data[span].argmax())
+            gene[i], value[i] = before.indices[largest], min(1, before.data[largest])
     filled = sp.csr_matrix(left + sp.coo_matrix((value, (empty, gene)), shape=left.shape))
     filled.sort_indices()
     return filled
 
 
-def _move(coordinates: np.ndarray, distance: float, step: Degradation, name: str) -> np.ndarray:
-    """Return the coordinates after jitter and exchange."""
+def _perturb(coordinates: np.ndarray, distance: float, step: Degradation, name: str) -> np.ndarray:
+    """Return the coordinates after jitter and shuffling."""
     moved = np.array(coordinates, dtype=np.float64)
     if step.jitter is not None:
         moved = jitter(moved, step.jitter * distance, _generator(step, name, "jitter"))
     if step.shuffle is not None:
-        moved = exchange(moved, step.shuffle, _generator(step, name, "shuffle"))
+        moved = shuffle_coordinates(moved, step.shuffle, _generator(step, name, "shuffle"))
     return moved
 
 
@@ -184,7 +178,7 @@ def jitter(coordinates: np.ndarray, spread: float, rng: np.random.Generator) -> 
     spread
         Standard deviation along each axis, in the unit of the coordinates.
     rng
-        Source of chance.
+        Random generator.
     """
     low, high = coordinates.min(axis=0), coordinates.max(axis=0)
     size = np.maximum(high - low, np.finfo(float).tiny)
@@ -193,8 +187,10 @@ def jitter(coordinates: np.ndarray, spread: float, rng: np.random.Generator) -> 
     return np.asarray(low + size - np.abs(np.mod(noisy, 2 * size) - size))
 
 
-def exchange(coordinates: np.ndarray, share: float, rng: np.random.Generator) -> np.ndarray:
-    """Let a random share of the cells pass their coordinates on, each to another of them."""
+def shuffle_coordinates(
+    coordinates: np.ndarray, share: float, rng: np.random.Generator
+) -> np.ndarray:
+    """Give a random share of the cells each the coordinates of another one among them."""
     chosen = rng.permutation(len(coordinates))[: round(share * len(coordinates))]
     moved = coordinates.copy()
     moved[chosen] = coordinates[np.roll(chosen, 1)]

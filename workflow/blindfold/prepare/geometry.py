@@ -1,10 +1,11 @@
-"""Where cells lie: coordinates, their pitch, and the image around them."""
+"""Coordinates of cells, their pitch, and the image around them."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 import numpy as np
+from scipy.spatial import cKDTree
 
 from blindfold.core.datasets import DatasetCard
 from blindfold.core.errors import BlindfoldError
@@ -15,9 +16,12 @@ TOLERANCE = 0.05
 MARGIN = 2
 """Pitches of image that are kept around the outermost spots."""
 
+SECTION_GAP = 10
+"""Pitches between two sections, far beyond any neighbourhood."""
+
 
 def check_coordinates(coordinates: np.ndarray, names: list[str], file: Path) -> None:
-    """Check that every cell has a finite position in the plane.
+    """Check that every cell has finite coordinates in the plane.
 
     Raises
     ------
@@ -33,14 +37,14 @@ def check_coordinates(coordinates: np.ndarray, names: list[str], file: Path) -> 
     if bad.any():
         row = int(np.argmax(bad))
         raise BlindfoldError(
-            f"{int(bad.sum())} positions are missing", file=file,
+            f"{int(bad.sum())} cells have no coordinates", file=file,
             field=f"obsm.spatial, row {row} ({names[row]!r})", found=coordinates[row],
-            expected="finite numbers", remedy="leave these cells out, or mend the file",
+            expected="finite numbers", remedy="leave these cells out, or correct the file",
         )  # fmt: skip
 
 
-def check_repeated(coordinates: np.ndarray, names: list[str], card: DatasetCard, file: Path) -> int:
-    """Return the number of cells that lie where an earlier one lies.
+def count_repeated(coordinates: np.ndarray, names: list[str], card: DatasetCard, file: Path) -> int:
+    """Return the number of cells at the coordinates of an earlier cell.
 
     Raises
     ------
@@ -48,16 +52,16 @@ def check_repeated(coordinates: np.ndarray, names: list[str], card: DatasetCard,
         Where there are any and the card does not say that they are kept.
     """
     _, first = np.unique(coordinates, axis=0, return_index=True)
-    again = np.setdiff1d(np.arange(len(coordinates)), first)
-    if len(again) and card.repair.duplicate_spots == "refuse":
-        row = int(again[0])
+    repeated = np.setdiff1d(np.arange(len(coordinates)), first)
+    if len(repeated) and card.repair.duplicate_spots == "refuse":
+        row = int(repeated[0])
         raise BlindfoldError(
-            f"{len(again)} cells lie where another cell lies", file=file,
+            f"{len(repeated)} cells have the coordinates of another cell", file=file,
             field=f"obsm.spatial, row {row} ({names[row]!r})", found=coordinates[row],
             expected="one cell at each position",
-            remedy="mend the file, or let the card say repair: {duplicate_spots: keep}",
+            remedy="correct the file, or let the card say repair: {duplicate_spots: keep}",
         )  # fmt: skip
-    return len(again)
+    return len(repeated)
 
 
 def pitch(coordinates: np.ndarray) -> float:
@@ -68,8 +72,6 @@ def pitch(coordinates: np.ndarray) -> float:
     coordinates
         N x 2; several cells at one position count as one. NaN where there is one position alone.
     """
-    from scipy.spatial import cKDTree
-
     distinct = np.unique(coordinates, axis=0)
     if len(distinct) < 2:
         return float("nan")
@@ -78,7 +80,7 @@ def pitch(coordinates: np.ndarray) -> float:
 
 
 def measure_pitch(coordinates: np.ndarray, card: DatasetCard, file: Path) -> float:
-    """Return the pitch.
+    """Return the pitch, checked against the card.
 
     Raises
     ------
@@ -92,12 +94,29 @@ def measure_pitch(coordinates: np.ndarray, card: DatasetCard, file: Path) -> flo
         raise BlindfoldError(
             "the pitch differs from the card", file=file, field="pitch", found=f"{measured:.6g}",
             expected=f"{card.pitch:g} within {TOLERANCE:.0%}",
-            remedy="check the unit of the coordinates, or mend the card",
+            remedy="check the unit of the coordinates, or correct the card",
         )  # fmt: skip
     return measured
 
 
-def crop(
+def side_by_side(sections: list[np.ndarray], gap: float) -> list[np.ndarray]:
+    """Return the coordinates of sections, moved along x so that they lie ``gap`` apart.
+
+    Parameters
+    ----------
+    sections
+        Each N_i x 2; all begin at the same x, where the first one stays.
+    gap
+        Distance along x from the last spot of a section to the first of the next.
+    """
+    moved, shift = [], 0.0
+    for section in sections:
+        moved.append(section + np.array([shift, 0.0]))
+        shift += np.ptp(section[:, 0]) + gap
+    return moved
+
+
+def crop_image(
     image: np.ndarray, coordinates: np.ndarray, scale: float, margin: float, file: Path
 ) -> tuple[np.ndarray, np.ndarray]:
     """Cut the image to the tissue and move the coordinates with it.

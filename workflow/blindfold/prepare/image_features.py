@@ -1,17 +1,14 @@
-"""Features of the image around every spot that the user brings, computed by any network."""
+"""Features of the image around every spot, computed by any network and given by the user."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
+import pandas as pd
 
 from blindfold.core.errors import BlindfoldError
-from blindfold.prepare.labels import separator, some
-
-if TYPE_CHECKING:
-    import pandas as pd
+from blindfold.prepare.reading import examples, match_rows, reading, separator
 
 
 def read_image_features(file: Path, cells: pd.Index) -> np.ndarray:
@@ -20,8 +17,8 @@ def read_image_features(file: Path, cells: pd.Index) -> np.ndarray:
     Parameters
     ----------
     file
-        Table of numbers, one row a spot and its name first: csv, tsv (gzip allowed) or parquet.
-        Fields without a value are spots that the network could not see; rows of other spots are
+        Table of numbers, one row for each spot with its name first: csv, tsv (gzip allowed) or
+        parquet. Empty fields mean that the network could not see the spot; rows of other spots are
         left out.
     cells
         Names of the spots in the wanted order.
@@ -34,34 +31,20 @@ def read_image_features(file: Path, cells: pd.Index) -> np.ndarray:
     Raises
     ------
     BlindfoldError
-        Where the file is no table of numbers, a value is infinite, a spot stands twice or has no
-        row, or no spot has features.
+        Where the file is no table of numbers, a value is infinite, a spot has no row or several,
+        or no spot has features.
     """
-    import pandas as pd
-
+    remedy = "add the rows; leave the fields empty where there is nothing to see"
     table = _table(file)
-    twice = table.index[table.index.duplicated()].unique()
-    if len(twice):
-        raise BlindfoldError(
-            f"{len(twice)} spots stand twice in the image features", file=file,
-            found=some(twice), expected="each spot once",
-        )  # fmt: skip
-    lonely = cells[~cells.isin(table.index)]
-    if len(lonely):
-        raise BlindfoldError(
-            f"{len(lonely)} of {len(cells)} spots have no image features", file=file,
-            found=f"none for {some(lonely)}; rows such as {some(table.index, 1)}",
-            expected="a row for every spot, by its name in the raw data",
-            remedy="add the rows; leave the fields empty where there is nothing to see",
-        )  # fmt: skip
+    table = match_rows(table, table.index, cells, file, remedy)
     wrong = [name for name, column in table.items() if not pd.api.types.is_numeric_dtype(column)]
     if wrong or not table.shape[1]:
         raise BlindfoldError(
-            "image features are numbers", file=file, field=some(wrong) if wrong else None,
+            "image features are numbers", file=file, field=examples(wrong) if wrong else None,
             found="text" if wrong else "no column beside the names",
-            remedy="leave out columns of text: labels have no place here",
+            remedy="leave out columns of text: image features carry no labels",
         )  # fmt: skip
-    values = table.loc[cells].to_numpy(dtype=np.float32)
+    values = table.to_numpy(dtype=np.float32)
     if np.isinf(values).any() or np.isnan(values).any(axis=1).all():
         raise BlindfoldError(
             "image features are finite numbers", file=file,
@@ -72,19 +55,11 @@ def read_image_features(file: Path, cells: pd.Index) -> np.ndarray:
 
 def _table(file: Path) -> pd.DataFrame:
     """Read the table, its rows by the spots' names."""
-    import pandas as pd
-
-    try:
+    with reading(file, "the image features", "a table as csv, tsv (gzip allowed) or parquet"):
         if file.suffix == ".parquet":
             table = pd.read_parquet(file)
         else:
             table = pd.read_csv(file, sep=separator(file))
-    except (OSError, EOFError, ValueError) as error:
-        raise BlindfoldError(
-            "cannot read the image features", file=file, found=str(error).splitlines()[0],
-            expected="a table as csv, tsv (gzip allowed) or parquet", remedy="get the file again",
-        ) from error  # fmt: skip
     if isinstance(table.index, pd.RangeIndex) and table.shape[1]:
         table = table.set_index(table.columns[0])
-    table.index = table.index.astype(str)
     return table

@@ -1,41 +1,31 @@
-"""What Blindfold sees in a user's file, what is wrong with it, and what to do."""
+"""Report what is in a user's file, what is wrong with it, and what to do."""
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
+from anndata import AnnData
 
-from blindfold.core.blocks import row_blocks
+from blindfold.core.blocks import numbered_blocks
 from blindfold.core.datasets import DatasetCard, Repair
 from blindfold.core.errors import BlindfoldError
 from blindfold.prepare import geometry
 from blindfold.prepare.check import check_labels
-from blindfold.prepare.flaws import Values, looks_like
-from blindfold.prepare.labels import as_text, read_labels, some
-from blindfold.prepare.readers._open import open_hdf5
-from blindfold.prepare.readers.h5ad import read
+from blindfold.prepare.labels import read_labels
+from blindfold.prepare.readers.h5ad import layer_names, open_h5ad, read
+from blindfold.prepare.reading import as_text, examples
 from blindfold.prepare.select import select
+from blindfold.prepare.value_check import ValueCheck, guess_normalisation
 
-if TYPE_CHECKING:
-    from anndata import AnnData
-
-MOST_CLASSES = 200
-"""A column of more values is no label that a clustering could be compared with."""
+MAX_CLASSES = 200
+"""Largest number of values of a column that could be labels."""
 
 _BATCH = re.compile(r"batch|donor|patient|sample|section|slice|slide|library|replicate|chip", re.I)
 _REPAIRS = [("duplicate_cells", "first"), ("duplicate_genes", "sum"), ("empty_cells", "drop")]
-"""Flaws in the order in which they are found; each hides those behind it until it is mended."""
-
-_KINDS = {
-    "row_attrs": "this is a loom file: write a card with reader loom",
-    "matrix": "this may be a 10x matrix: write a card with reader tenx_h5",
-    "exprs": "this is one of the deep clustering files: write a card with reader xy_h5",
-    "Y": "this is one of the deep clustering files: write a card with reader xy_h5",
-}
+"""Flaws in the order in which they are found; each hides the following until it is repaired."""
 
 
 @dataclass
@@ -45,56 +35,42 @@ class _Report:
 
 
 def inspect(path: Path, label: str | None = None) -> tuple[list[str], list[str]]:
-    """Look at an h5ad as the preparation of a benchmark would.
+    """Inspect an h5ad as the preparation of a benchmark would.
 
     Parameters
     ----------
     path
         The file.
     label
-        Column of obs that holds the labels, if one is meant.
+        Column of obs that holds the labels, if any.
 
     Returns
     -------
     tuple of list of str
-        What is in the file; and what is wrong with it, each with what to do. The file can be
-        used as it is where the second list is empty.
+        What is in the file; and what is wrong with it, each with what to do. Where the second list
+        is empty, the file can be used as it is.
     """
     report = _Report()
     try:
         layers = _layers(path)
         card = _card(path, label)
-        held = {layer: _describe(path, layer, card, report) for layer in layers}
-        counts = [layer for layer, what in held.items() if what == "counts"]
+        contents = {layer: _describe(path, layer, card, report) for layer in layers}
+        counts = [layer for layer, what in contents.items() if what == "counts"]
         chosen = counts[0] if counts else layers[0]
         raw = read({"cells": path}, {"layer": chosen}, card)
-        _matrix(raw, chosen, counts, card, report, path)
-        _columns(raw, report)
-        _labels(raw, card, report, path)
-        _places(raw, path, report)
+        _check_matrix(raw, chosen, counts, card, report, path)
+        _find_columns(raw, report)
+        _check_labels(raw, card, report, path)
+        _check_coordinates(raw, path, report)
     except BlindfoldError as error:
         report.problems.append(str(error))
     return report.findings, report.problems
 
 
 def _layers(path: Path) -> list[str]:
-    """Return the names of all matrices; the one in ``X`` comes first.
-
-    Raises
-    ------
-    BlindfoldError
-        Where the file is no AnnData; files of other formats are recognised.
-    """
-    with open_hdf5(path) as file:
-        if "obs" not in file or "var" not in file:
-            kind = next((told for key, told in _KINDS.items() if key in file), None)
-            raise BlindfoldError(
-                "an HDF5 file, but no AnnData", file=path, found=", ".join(file),
-                expected="the groups X, obs and var of an h5ad file", remedy=kind,
-            )  # fmt: skip
-        layers = ["X"] if "X" in file else []
-        layers += list(file["layers"]) if "layers" in file else []
-        layers += ["raw"] if "raw/X" in file or "raw.X" in file else []
+    """Return the names of all matrices; the one in ``X`` comes first."""
+    with open_h5ad(path) as file:
+        layers = layer_names(file)
     if not layers:
         raise BlindfoldError("there is no matrix", file=path, field="X, layers, raw")
     return layers
@@ -111,16 +87,14 @@ def _card(path: Path, label: str | None) -> DatasetCard:
 def _describe(path: Path, layer: str, card: DatasetCard, report: _Report) -> str:
     """Say what a matrix holds, in words; ``counts`` where it is that."""
     raw = read({"cells": path}, {"layer": layer}, card)
-    values, largest, stored, start = Values(counts=True), 0.0, 0, 0
-    looks = None
-    for block in row_blocks(raw.X):
-        values.look(block, start)
-        looks = looks or looks_like(block)
+    values, largest, stored, guess = ValueCheck(counts=True), 0.0, 0, None
+    for rows, block in numbered_blocks(raw.X):
+        values.add(block, rows.start)
+        guess = guess or guess_normalisation(block)
         largest = max(largest, float(block.data.max(initial=0)))
         stored += int(np.count_nonzero(block.data))
-        start += block.shape[0]
     wrong = ", ".join(f"{count} {kind}" for kind, count in values.found.items())
-    what = "counts" if not wrong else f"no counts ({looks or wrong})"
+    what = "counts" if not wrong else f"no counts ({guess or wrong})"
     density = stored / max(1, raw.n_obs * raw.n_vars)
     report.findings.append(
         f"{layer}: {raw.n_obs} cells x {raw.n_vars} genes, {what}, largest {largest:g}, "
@@ -129,15 +103,15 @@ def _describe(path: Path, layer: str, card: DatasetCard, report: _Report) -> str
     return what
 
 
-def _matrix(
+def _check_matrix(
     raw: AnnData, chosen: str, counts: list[str], card: DatasetCard, report: _Report, path: Path
 ) -> None:
     """Note where the counts are, and every flaw of the matrix."""
     if counts and chosen != "X":
         report.problems.append(f"X holds no counts, {chosen} does\n  do:       say layer: {chosen}")
     everything = np.ones(raw.n_obs, dtype=bool)
-    for mended in range(len(_REPAIRS) + 1):
-        repair = Repair.model_validate(dict(_REPAIRS[:mended]))
+    for repaired in range(len(_REPAIRS) + 1):
+        repair = Repair.model_validate(dict(_REPAIRS[:repaired]))
         try:
             kept = select(raw, card.model_copy(update={"repair": repair}), everything, path)
         except BlindfoldError as error:
@@ -150,12 +124,12 @@ def _matrix(
             return
 
 
-def _columns(raw: AnnData, report: _Report) -> None:
+def _find_columns(raw: AnnData, report: _Report) -> None:
     """Note which columns of obs could be labels or batches."""
     classes = {name: as_text(column).nunique() for name, column in raw.obs.items()}
     could = {
         str(name): number for name, number in classes.items()
-        if 2 <= number <= min(MOST_CLASSES, raw.n_obs // 2)
+        if 2 <= number <= min(MAX_CLASSES, raw.n_obs // 2)
     }  # fmt: skip
     for what, names in (
         ("labels", [name for name in could if not _BATCH.search(name)]),
@@ -165,7 +139,7 @@ def _columns(raw: AnnData, report: _Report) -> None:
         report.findings.append(f"columns of obs that could be {what}: {shown or 'none'}")
 
 
-def _labels(raw: AnnData, card: DatasetCard, report: _Report, path: Path) -> None:
+def _check_labels(raw: AnnData, card: DatasetCard, report: _Report, path: Path) -> None:
     """Note what the label column holds."""
     if card.label is None:
         return
@@ -177,14 +151,14 @@ def _labels(raw: AnnData, card: DatasetCard, report: _Report, path: Path) -> Non
         report.problems.append(str(error))
     else:
         sizes = labels[name].value_counts()
-        shown = some([f"{value}: {size}" for value, size in sizes.items()], 6).replace("'", "")
+        shown = examples([f"{value}: {size}" for value, size in sizes.items()], 6).replace("'", "")
         missing = int(labels[name].isna().sum())
         report.findings.append(
             f"label {name}: {len(sizes)} classes ({shown}), {missing} cells without"
         )
 
 
-def _places(raw: AnnData, path: Path, report: _Report) -> None:
+def _check_coordinates(raw: AnnData, path: Path, report: _Report) -> None:
     """Note coordinates and images, and what is wrong with them."""
     if "spatial" not in raw.obsm:
         report.findings.append("no coordinates in obsm['spatial']: single cells")
@@ -195,10 +169,10 @@ def _places(raw: AnnData, path: Path, report: _Report) -> None:
         geometry.check_coordinates(coordinates, names, path)
         pitch = geometry.measure_pitch(coordinates, card, path)
         report.findings.append(f"coordinates in obsm['spatial'], median pitch {pitch:.5g}: spatial")
-        geometry.check_repeated(coordinates, names, card, path)
+        geometry.count_repeated(coordinates, names, card, path)
     except BlindfoldError as error:
         report.problems.append(str(error))
-    with open_hdf5(path) as file:
+    with open_h5ad(path) as file:
         images = [
             f"uns/spatial/{name}/images/{size}"
             for name, library in file.get("uns/spatial", {}).items()

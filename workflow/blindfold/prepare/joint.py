@@ -3,25 +3,20 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-import numpy as np
+import anndata
+from anndata import AnnData
 
 from blindfold.core.datasets import DatasetCard, dataset_card
 from blindfold.core.errors import BlindfoldError
-from blindfold.prepare.geometry import pitch
-from blindfold.prepare.labels import some
+from blindfold.prepare.geometry import SECTION_GAP, pitch, side_by_side
 from blindfold.prepare.raw import files_of, read_raw
-from blindfold.prepare.standard import Standard, standardise
-
-if TYPE_CHECKING:
-    from anndata import AnnData
-
-GAP = 10
-"""Pitches between the sections, far beyond any neighbourhood."""
+from blindfold.prepare.reading import examples
+from blindfold.prepare.standard import StandardDataset, standardise
 
 
-def join_sections(card: DatasetCard, rows: list[dict[str, Any]], batch: str) -> Standard:
+def join_sections(card: DatasetCard, rows: list[dict[str, Any]], batch: str) -> StandardDataset:
     """Read each section by its own card and standardise all of them as one dataset.
 
     Parameters
@@ -35,18 +30,16 @@ def join_sections(card: DatasetCard, rows: list[dict[str, Any]], batch: str) -> 
 
     Returns
     -------
-    Standard
-        The genes that all sections share, in the order of the first; cells are called
-        ``<section>:<cell>``; spatial sections lie side by side along x. No image, and no features
-        of one.
+    StandardDataset
+        The genes that all sections share, in the order of the first section; cells are named
+        ``<section>:<cell>``; spatial sections lie side by side along x. There is no image, and no
+        features of one.
 
     Raises
     ------
     BlindfoldError
         Where a section is refused, sections share no gene, or a label column is in none.
     """
-    import anndata
-
     parts = {name: _section(name, rows) for name in card.sections}
     genes = _shared_genes(parts)
     reports = {name: part.uns.pop("report") for name, part in parts.items()}
@@ -81,7 +74,7 @@ def _shared_genes(parts: dict[str, AnnData]) -> list[str]:
     first, *others = (part.var_names for part in parts.values())
     genes = [gene for gene in first if all(gene in names for names in others)]
     if not genes:
-        shown = "; ".join(f"{name}: {some(part.var_names, 2)}" for name, part in parts.items())
+        shown = "; ".join(f"{name}: {examples(part.var_names, 2)}" for name, part in parts.items())
         raise BlindfoldError(
             "the sections share no gene", field="sections", found=shown,
             expected="the same kind of gene names in all sections",
@@ -91,9 +84,8 @@ def _shared_genes(parts: dict[str, AnnData]) -> list[str]:
 
 def _lay_out(parts: dict[str, AnnData]) -> None:
     """Move the sections side by side along x, in place."""
-    gap = GAP * max(pitch(part.obsm["spatial"]) for part in parts.values())
-    left = 0.0
-    for part in parts.values():
-        places = part.obsm["spatial"] - part.obsm["spatial"].min(axis=0)
-        part.obsm["spatial"] = places + np.array([left, 0.0])
-        left += places[:, 0].max() + gap
+    sections = [part.obsm["spatial"] for part in parts.values()]
+    gap = SECTION_GAP * max(map(pitch, sections))
+    moved = side_by_side([section - section.min(axis=0) for section in sections], gap)
+    for part, section in zip(parts.values(), moved, strict=True):
+        part.obsm["spatial"] = section

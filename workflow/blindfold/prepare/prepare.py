@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import numpy as np
+from PIL import Image
 
 from blindfold.core import io
 from blindfold.core.blocks import row_blocks, write_blocks
 from blindfold.core.datasets import DatasetCard
 from blindfold.core.layout import Layout
 from blindfold.prepare.check import check_expected
+from blindfold.prepare.degrade import degrade
 from blindfold.prepare.joint import join_sections
 from blindfold.prepare.raw import files_of, read_raw
-from blindfold.prepare.standard import Standard, permute_labels, standardise
-
-if TYPE_CHECKING:
-    import numpy as np
+from blindfold.prepare.standard import StandardDataset, permute_labels, standardise
 
 
 def prepare(dataset: str, card: DatasetCard, results: Layout, permute: bool = False) -> Path:
@@ -43,7 +44,7 @@ def prepare(dataset: str, card: DatasetCard, results: Layout, permute: bool = Fa
         Where a raw file is missing or flawed, or the data differ from the card.
     """
     card = card.model_copy(update={"batch": card.batch_column})
-    made = _standard(card, io.read_json(results.fetched(dataset)))
+    made = _read_standardised(card, io.read_json(results.fetched(dataset)))
     if card.degrade is None:
         check_expected(made.frame, card, results.fetched(dataset))
     else:
@@ -56,7 +57,7 @@ def prepare(dataset: str, card: DatasetCard, results: Layout, permute: bool = Fa
     return results.prepared(dataset)
 
 
-def _standard(card: DatasetCard, rows: list[dict[str, Any]]) -> Standard:
+def _read_standardised(card: DatasetCard, rows: list[dict[str, Any]]) -> StandardDataset:
     if card.sections:
         assert card.batch is not None
         return join_sections(card, rows, card.batch)
@@ -64,26 +65,22 @@ def _standard(card: DatasetCard, rows: list[dict[str, Any]]) -> Standard:
     return standardise(read_raw(card, files), card, files)
 
 
-def _degraded(made: Standard, card: DatasetCard) -> Standard:
-    """Return the dataset made worse, its matrix in memory.
+def _degraded(made: StandardDataset, card: DatasetCard) -> StandardDataset:
+    """Return the degraded dataset, its matrix in memory.
 
-    Chance comes from the title, which all steps of a ladder share: each step goes on where the one
-    before stopped, so that slopes are not blurred by new draws.
+    What is lost at random depends on the title, which all steps of a robustness ladder share: each
+    step loses what the step before lost and more, so that no new draw blurs the slope.
     """
-    from blindfold.prepare.degrade import degrade
-
     assert card.degrade is not None
     report = made.frame.uns["report"]
-    worse = degrade(made.whole(), card.degrade, card, card.title)
-    matrix = worse.X
-    frame = worse.copy()
+    frame = degrade(made.whole(), card.degrade, card, card.title)
+    matrix = frame.X
     frame.X = None
     frame.uns["report"] = report
-    return Standard(frame, lambda: row_blocks(matrix), made.image)
+    return StandardDataset(frame, lambda: row_blocks(matrix), made.image)
 
 
 def _write_image(path: Path, image: np.ndarray) -> None:
-    from PIL import Image
 
     with io.atomic(path) as temporary:
         Image.fromarray(image).save(temporary, format="PNG")

@@ -1,20 +1,19 @@
-"""From the record of fetched files to what a reader makes of them."""
+"""The raw files of a dataset by role, and the AnnData that its reader makes of them."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+from anndata import AnnData
 
 from blindfold.core.datasets import DatasetCard
 from blindfold.core.errors import BlindfoldError
 from blindfold.prepare.readers import reader
 
-if TYPE_CHECKING:
-    from anndata import AnnData
-
 
 class Roles(dict[str, Path]):
-    """Raw files by role; a reader that asks for another role gets a clear message."""
+    """Raw files by role; asking for another role gives a clear message."""
 
     def __missing__(self, role: str) -> Path:
         raise BlindfoldError(
@@ -29,7 +28,7 @@ def files_of(card: DatasetCard, rows: list[dict[str, Any]]) -> Roles:
     ----------
     card
         A dataset, or a section of one: several sections may use the same roles, and one file may
-        have another role in each.
+        have a different role in each.
     rows
         The record that `fetch` wrote. Members of an archive carry the archive's path.
 
@@ -56,6 +55,6 @@ def files_of(card: DatasetCard, rows: list[dict[str, Any]]) -> Roles:
 
 
 def read_raw(card: DatasetCard, files: Roles) -> AnnData:
-    """Return what the card's reader makes of the raw files."""
+    """Read the raw files with the card's reader."""
     assert card.reader is not None
     return reader(card.reader)(files, card.options, card)

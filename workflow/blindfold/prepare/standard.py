@@ -1,30 +1,29 @@
-"""One standard form for every dataset."""
+"""The standard form of every dataset."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+import pandas as pd
 import scipy.sparse as sp
+from anndata import AnnData
 
+from blindfold.core.blocks import join_blocks
 from blindfold.core.datasets import IMAGE_FEATURES, DatasetCard
 from blindfold.core.errors import BlindfoldError
 from blindfold.prepare import geometry
 from blindfold.prepare.check import check_batches, check_labels
 from blindfold.prepare.image_features import read_image_features
-from blindfold.prepare.labels import column_of, read_labels
+from blindfold.prepare.labels import read_labels, text_column
 from blindfold.prepare.select import Report, select
-
-if TYPE_CHECKING:
-    import pandas as pd
-    from anndata import AnnData
 
 
 @dataclass(frozen=True)
-class Standard:
+class StandardDataset:
     """A dataset in the standard form.
 
     Attributes
@@ -47,14 +46,14 @@ class Standard:
     def whole(self) -> AnnData:
         """Return the dataset with ``X`` in memory."""
         adata = self.frame.copy()
-        adata.X = sp.csr_matrix(sp.vstack(list(self.blocks()), format="csr"))
+        adata.X = join_blocks(self.blocks())
         return adata
 
 
 def standardise(
     read: AnnData, card: DatasetCard, files: dict[str, Path], part: bool = False
-) -> Standard:
-    """Keep of a reader's AnnData what the card names, checked, repaired and in fixed types.
+) -> StandardDataset:
+    """Return what the card names of a reader's AnnData, checked, repaired and in fixed types.
 
     Parameters
     ----------
@@ -65,51 +64,46 @@ def standardise(
     files
         Raw files by role; the first is named in errors.
     part
-        Whether it is a section of a joint dataset, which may have one class alone.
+        Whether it is a section of a joint dataset, which may have a single class.
 
     Raises
     ------
     BlindfoldError
         Where a column, the coordinates, the image or the values are missing or wrong.
     """
-    import anndata
-    import pandas as pd
-
     file = next(iter(files.values()))
-    labels, joined = read_labels(read.obs, card.label, files, file)
+    labels, unmatched = read_labels(read.obs, card.label, files, file)
     eligible = np.ones(read.n_obs, dtype=bool)
     if card.drop_unlabelled and card.label is not None:
         eligible = labels[card.label.column].notna().to_numpy()
     kept = select(read, card, eligible, file)
     flaws = kept.flaws | {
-        name: {"found": count, "repair": "report"} for name, count in joined.items() if count
+        name: {"found": count, "repair": "report"} for name, count in unmatched.items() if count
     }
     table = labels.iloc[kept.cells]
     if card.batch is not None:
         # by position: names are not distinct before the selection
-        batches = column_of(read.obs, card.batch, file).iloc[kept.cells]
+        batches = text_column(read.obs, card.batch, file).iloc[kept.cells]
         table = table.assign(**{card.batch: batches.to_numpy(dtype=object)})
         check_batches(table[card.batch], file)
     if card.label is not None and not part:
         check_labels(table[card.label.column], card, file)
     names = pd.Index(read.obs_names[kept.cells].astype(str), name=None)
-    frame = anndata.AnnData(
+    frame = AnnData(
         None, obs=categories(table).set_axis(names, axis=0), var=pd.DataFrame(index=kept.genes)
     )
     frame.uns["blindfold"] = {"technology": card.technology}
     image = None
     if card.modality == "spatial":
-        image = _place(frame, read, kept.cells, card, flaws, file)
+        image = _add_coordinates(frame, read, kept.cells, card, flaws, file)
     if IMAGE_FEATURES in files:
         frame.obsm[IMAGE_FEATURES] = read_image_features(files[IMAGE_FEATURES], names)
     frame.uns["report"] = {"flaws": flaws, "quality": kept.quality}
-    return Standard(frame, kept.blocks, image)
+    return StandardDataset(frame, kept.blocks, image)
 
 
 def categories(table: pd.DataFrame) -> pd.DataFrame:
     """Return text columns as categories, sorted."""
-    import pandas as pd
-
     columns: dict[str, Any] = {
         name: pd.Categorical(column, categories=sorted(set(column.dropna())))
         for name, column in table.items()
@@ -117,7 +111,7 @@ def categories(table: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(columns, index=table.index)
 
 
-def _place(
+def _add_coordinates(
     frame: AnnData, read: AnnData, cells: np.ndarray, card: DatasetCard, flaws: Report, file: Path
 ) -> np.ndarray | None:
     """Add coordinates and what belongs to them, and return the image."""
@@ -129,16 +123,16 @@ def _place(
     found = np.asarray(read.obsm["spatial"], dtype=np.float64)
     coordinates, names = found[cells] if len(found) == read.n_obs else found, list(frame.obs_names)
     geometry.check_coordinates(coordinates, names, file)
-    again = geometry.check_repeated(coordinates, names, card, file)
-    if again:
-        flaws["duplicate_spots"] = {"found": again, "repair": "keep"}
+    repeated = geometry.count_repeated(coordinates, names, card, file)
+    if repeated:
+        flaws["duplicate_spots"] = {"found": repeated, "repair": "keep"}
     pitch = geometry.measure_pitch(coordinates, card, file)
     known: dict[str, Any] = {"unit": card.unit or "unknown", "pitch": pitch}
     image = None
     if card.image:
         image, scale = _image(read, file), float(read.uns["scale"])
         margin = geometry.MARGIN * pitch
-        image, coordinates = geometry.crop(image, coordinates, scale, margin, file)
+        image, coordinates = geometry.crop_image(image, coordinates, scale, margin, file)
         known["scale"] = scale
     if card.rescale_pitch is not None:
         factor = card.rescale_pitch / pitch

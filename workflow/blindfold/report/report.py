@@ -14,7 +14,8 @@ from typing import Any
 from blindfold.core import io
 from blindfold.core.layout import Layout
 from blindfold.report import sections
-from blindfold.report.tables import read_rows
+from blindfold.report.cells import read_rows
+from blindfold.report.tables import page_tables
 
 _HERE = Path(__file__).parent
 _SHOWN = 0.52  # a page of 174 mm at 300 dpi fills the text width; all figures share the scale
@@ -46,12 +47,14 @@ def report(results: Layout) -> None:
         overview=sections.overview(tables["runs"], tables["ranking"]),
         protection=sections.protection(tables["runs"]),
         verdicts=sections.verdicts(tables["ranking"]),
-        tables=sections.page_tables(tables),
+        tables=page_tables(tables),
         figures=_figures(results.figures),
         configuration=yaml.safe_dump(plan["config"], sort_keys=False),
         provenance=sections.provenance(facts),
         packages=facts["versions"]["packages"],
-        downloads={name: _download(results.table(f"{name}.csv")) for name in _TABLES},
+        downloads={
+            name: _data_address(results.table(f"{name}.csv"), "text/csv") for name in _TABLES
+        },
     )
     io.write_text(results.report, page)
 
@@ -82,7 +85,7 @@ def _figures(folder: Path) -> list[dict[str, Any]]:
     figures.sort(key=lambda f: (order.index(f["kind"]) if f["kind"] in order else 99, f["name"]))
     for figure in figures:
         path = folder / f"{figure['name']}.png"
-        figure["image"] = _address(path, "image/png")
+        figure["image"] = _data_address(path, "image/png")
         figure["width"] = round(_SHOWN * _png_width(path))
     return figures
 
@@ -93,10 +96,6 @@ def _png_width(path: Path) -> int:
         return int.from_bytes(handle.read(20)[16:], "big")
 
 
-def _download(path: Path) -> str:
-    return _address(path, "text/csv")
-
-
-def _address(path: Path, kind: str) -> str:
+def _data_address(path: Path, kind: str) -> str:
     """Return a file's content as a data address."""
     return f"data:{kind};base64,{base64.b64encode(path.read_bytes()).decode()}"

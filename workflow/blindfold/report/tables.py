@@ -1,34 +1,29 @@
-"""Tables as the page shows them: short numbers to read, exact ones behind."""
+"""The tables of the page: headings, how each cell is made, and what is to be known."""
 
 from __future__ import annotations
 
-import csv
+from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
+from typing import Any
 
-from blindfold.core.errors import BlindfoldError
+from blindfold.report.cells import (
+    Cell,
+    Row,
+    Rows,
+    dataset_cell,
+    flag,
+    interval_cell,
+    method_cell,
+    method_name,
+    name,
+    number,
+    rank,
+    status,
+    text,
+    values_of,
+)
 
-Row = dict[str, str]
-Rows = list[Row]
-
-
-@dataclass(frozen=True)
-class Cell:
-    """One cell.
-
-    Parameters
-    ----------
-    text
-        What is shown.
-    exact
-        The value as it stands in the CSV: shown on hover, used for sorting.
-    kind
-        ``number``, ``text``, ``name``, ``status`` or ``flag``: how it is set.
-    """
-
-    text: str
-    exact: str
-    kind: str
+_GENES = 8
 
 
 @dataclass(frozen=True)
@@ -57,73 +52,190 @@ class Table:
     filters: dict[str, list[str]]
 
 
-def read_rows(path: Path) -> Rows:
-    """Read a CSV without changing a character.
+@dataclass(frozen=True)
+class TableSpec:
+    """What a table shows of a CSV.
 
-    Raises
-    ------
-    BlindfoldError
-        Where the file is missing.
+    Parameters
+    ----------
+    key, title, note
+        As of `Table`.
+    columns
+        What makes the cell of a row, by heading.
+    filters
+        Fields that rows can be chosen by.
+    results_only
+        Whether rows of methods none of whose runs ended ok are left out.
     """
-    if not path.is_file():
-        raise BlindfoldError("file not found", file=path, remedy="run compare")
-    with path.open(newline="") as handle:
-        return list(csv.DictReader(handle))
+
+    key: str
+    title: str
+    note: str
+    filters: list[str]
+    columns: dict[str, Callable[[Row], Cell]]
+    results_only: bool = False
+
+    def fill(self, rows: Rows) -> Table:
+        """Return the table of these rows."""
+        body = [
+            (
+                {field: row[field] for field in self.filters},
+                [make(row) for make in self.columns.values()],
+            )
+            for row in rows
+            if not self.results_only or row["n"] != "0"
+        ]
+        filters = {field: values_of(rows, field) for field in self.filters}
+        filters.get("status", []).sort()
+        return Table(self.key, self.title, self.note, list(self.columns), body, filters)
 
 
-def number(exact: str, digits: int = 3) -> Cell:
-    """Return a number, rounded to read; exact on hover; a dash where there is none."""
-    if not exact:
-        return Cell("–", "", "number")
-    shown = f"{float(exact):,.{digits if '.' in exact else 0}f}"
-    return Cell(shown if shown.strip("-0.,") else shown.lstrip("-"), exact, "number")
+def marker_lists(rows: Rows, ranking: Rows) -> Rows:
+    """Return the first marker genes of each class, and of each cluster of the best method."""
+    best: dict[str, str] = {}
+    for row in ranking:
+        if row["control"] == "False" and row["ok"] != "0":
+            best.setdefault(row["dataset"], method_name(row))
+    lists: dict[tuple[str, ...], Row] = {}
+    for row in rows:
+        source = method_name(row)
+        if source in ("oracle", best.get(row["dataset"])) and int(row["rank"]) <= _GENES:
+            key = (row["dataset"], source, row["group"], row["matched_class"])
+            genes = [lists[key]["genes"]] if key in lists else []
+            shown = "truth" if source == "oracle" else source
+            lists[key] = {**row, "source": shown, "genes": ", ".join([*genes, row["gene"]])}
+    return list(lists.values())
 
 
-def interval(row: Row) -> Cell:
-    """Return the ends of a row's interval; a dash where there is none."""
-    if not row["ci_low"]:
-        return Cell("–", "", "number")
-    low, high = number(row["ci_low"]), number(row["ci_high"])
-    return Cell(f"{low.text} to {high.text}", f"{low.exact} to {high.exact}", "number")
+def _of(field: str, make: Callable[..., Cell] = number, *how: Any) -> Callable[[Row], Cell]:
+    """Return what makes a cell of one field of a row."""
+    return lambda row: make(row[field], *how)
 
 
-def rank(exact: str) -> Cell:
-    """Return a rank: whole, or with its fraction where methods are tied."""
-    return Cell(f"{float(exact):g}" if exact else "–", exact, "number")
+def _runs_ok(row: Row) -> Cell:
+    planned = int(row["planned"]) - int(row["unavailable"])
+    return Cell(f"{row['ok']} of {planned}", row["ok"], "number")
 
 
-def text(value: str) -> Cell:
-    """Return text."""
-    return Cell(value, value, "text")
+def _device(row: Row) -> Cell:
+    return text(f"{row['device']} ({row['lease']})" if row["lease"] else row["device"])
 
 
-def name(value: str) -> Cell:
-    """Return a name, never broken over lines."""
-    return Cell(value, value, "name")
+_RUN = {"Dataset": dataset_cell, "Method": method_cell, "K": _of("k", text)}
+
+_RANKING = TableSpec(
+    "ranking", "Ranking",
+    "Failed runs count as the worst possible ARI (-0.5) in the ranks; means and intervals are over "
+    "the runs that ended ok. Overall, methods are ranked by their mean relative rank on the "
+    "datasets they apply to, which need not be the same for all; audits count only where there is "
+    "nothing else. Intervals: bootstrap over seeds, overall over datasets, then seeds. Scaled: 0 "
+    "at random labels, 1 at the oracle. The baseline is smoothed PCA with k-means on tissues, PCA "
+    "with k-means on cells.",
+    filters=["dataset"],
+    columns={
+        "Dataset": dataset_cell, "K": _of("k", text), "Rank": _of("rank", rank),
+        "Method": method_cell, "": _of("control", flag, "control", ""), "ARI": _of("mean_ari"),
+        "95 % interval": interval_cell, "NMI": _of("mean_nmi"), "Scaled": _of("scaled"),
+        "Runs ok": _runs_ok, "Failed": _of("failed"), "n/a": _of("unavailable"),
+        "Beats the baseline": _of("beats_smoothed_pca", flag),
+    },
+)  # fmt: skip
+
+_IMPUTATION = TableSpec(
+    "imputation", "Imputation",
+    "At entries that were held out before anything was derived from the counts, all methods on "
+    "the scale log(1 + count). A method with a failed run ranks last. Every constant gets a cosine "
+    "near 1: read it beside the gene mean.",
+    filters=["metric", "dataset"],
+    columns={
+        "Dataset": dataset_cell, "K": _of("k", text), "Metric": _of("metric", text),
+        "Better": _of("best", text), "Rank": _of("rank", rank), "Method": method_cell,
+        "Mean": _of("mean"), "95 % interval": interval_cell, "Gene mean": _of("gene_mean"),
+        "Neighbour mean": _of("neighbour_mean"), "Beats gene mean": _of("beats_gene_mean", flag),
+        "Beats neighbour mean": _of("beats_neighbour_mean", flag), "Runs ok": _of("n"),
+        "Failed": _of("failed"),
+    },
+)  # fmt: skip
+
+_RUNS = TableSpec(
+    "runs", "Runs",
+    "Every planned run, with how it ended and why. A failure is a row, never a gap.",
+    filters=["status", "dataset"],
+    columns={
+        **_RUN, "Seed": _of("seed"), "Status": _of("status", status), "Reason": _of("reason", text),
+        "Clusters": _of("n_clusters"), "Wall, s": _of("wall_s", number, 1),
+        "Memory, MiB": _of("peak_rss_mb", number, 0), "Device": _device, "Attempt": _of("attempt"),
+        "Protection": _of("sandbox", text),
+    },
+)  # fmt: skip
+
+_CLUSTERS = TableSpec(
+    "clusters", "Numbers of clusters",
+    "Over the runs that ended ok: the number of clusters asked for, none where the method had to "
+    "estimate it by its rule, and found (median, least, most), beside the number of hidden "
+    "classes. Error: mean of found minus classes; exact: share of runs without error.",
+    filters=["dataset", "k"],
+    columns={
+        **_RUN, "Rule": _of("k_rule", text), "Runs": _of("n"), "Asked": _of("asked"),
+        "Found": _of("found", number, 1), "Least": _of("found_min"), "Most": _of("found_max"),
+        "Classes": _of("classes"), "Error": _of("error", number, 1),
+        "Exact": _of("exact", number, 2),
+    },
+    results_only=True,
+)  # fmt: skip
+
+_COST = TableSpec(
+    "cost", "Cost",
+    "Median over the runs that ended ok: whole process tree, start of the interpreter and imports "
+    "included; fit is the method alone.",
+    filters=["dataset"],
+    columns={
+        **_RUN, "Runs": _of("n"), "Wall, s": _of("wall_s_median", number, 1),
+        "CPU, s": _of("cpu_s_median", number, 1), "Fit, s": _of("fit_s_median", number, 1),
+        "Memory, MiB": _of("peak_rss_mb_median", number, 0),
+        "GPU memory, MiB": _of("peak_gpu_mb_median", number, 0),
+    },
+    results_only=True,
+)  # fmt: skip
+
+_MARKERS = TableSpec(
+    "markers", "Recovery of markers",
+    "How much of the top 20 marker genes of the true classes the matched clusters recover (mean "
+    "Jaccard index), beside what random labels get.",
+    filters=["dataset"],
+    columns={
+        **_RUN, "Overlap": _of("mean"), "Random floor": _of("random_floor"),
+        "Above the floor": _of("above_floor"), "Runs": _of("n"),
+    },
+    results_only=True,
+)  # fmt: skip
+
+_DEG = TableSpec(
+    "deg", "Marker genes",
+    f"The first {_GENES} marker genes (Wilcoxon) of each true class and of each cluster of the "
+    "best-ranked method that is no control; all methods in the download.",
+    filters=["dataset"],
+    columns={
+        "Dataset": dataset_cell, "Source": _of("source", name), "Group": _of("group", text),
+        "Matched class": _of("matched_class", text), "Genes": _of("genes", text),
+    },
+)  # fmt: skip
+
+_DATASETS = TableSpec(
+    "datasets", "Datasets", note="", filters=[],
+    columns={
+        "Dataset": dataset_cell, "Status": _of("status", status), "Reason": _of("reason", text),
+        "Title": _of("title", text), "Modality": _of("modality", text),
+        "Technology": _of("technology", text), "Licence": _of("licence", text),
+        "Cells": _of("cells"), "Genes": _of("genes"), "Labelled": _of("labelled"),
+        "Classes": _of("n_clusters"),
+    },
+)  # fmt: skip
+
+_SPECS = [_RANKING, _IMPUTATION, _RUNS, _CLUSTERS, _COST, _MARKERS, _DEG, _DATASETS]
 
 
-def status(value: str) -> Cell:
-    """Return a run's status, coloured."""
-    return Cell(value, value, "status")
-
-
-def flag(value: str, yes: str, no: str) -> Cell:
-    """Return a yes or no in words; empty where the question does not apply."""
-    return Cell({"True": yes, "False": no}.get(value, ""), value, "flag")
-
-
-def dataset_name(row: Row) -> Cell:
-    """Return the dataset, with what its preparation did that no blind one may do."""
-    audit = row.get("audit")
-    return name(f"{row['dataset']} (audit: {audit})" if audit else row["dataset"])
-
-
-def method_name(row: Row) -> str:
-    """Return ``sctag`` or ``sctag@released``."""
-    described = row["variant"] == "described"
-    return row["method"] if described else f"{row['method']}@{row['variant']}"
-
-
-def values_of(rows: Rows, field: str) -> list[str]:
-    """Return the values of a field in the order of their first appearance."""
-    return list(dict.fromkeys(row[field] for row in rows))
+def page_tables(tables: dict[str, Rows]) -> dict[str, Table]:
+    """Return the tables of the page by key."""
+    rows = {**tables, "deg": marker_lists(tables["deg"], tables["ranking"])}
+    return {spec.key: spec.fill(rows[spec.key]) for spec in _SPECS}

@@ -1,4 +1,4 @@
-"""What the child process gets: command, environment, job file; and what it reports."""
+"""What the child process gets, command, environment and job file, and what it reports."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from typing import IO, Any
 
 from blindfold.core.layout import BESIDE, REPOSITORY
 from blindfold.core.methods import MethodCard
-from blindfold.run.request import Prepared, Request, interpreter
-from blindfold.run.sandbox import Protection, wrap
+from blindfold.run.request import Request, ResolvedRequest, interpreter
+from blindfold.run.sandbox import Protection, bwrap_command
 
 WARM_NUMBA = Path(sys.prefix) / "numba-cache"
-"""Compiled kernels made at installation; each run gets a copy, so none can be tampered with."""
+"""Kernels compiled at installation; each run gets a copy, which no other run reads."""
 
 _PASSED_ON = ("PATH", "LD_LIBRARY_PATH", "CUDA_HOME", "TZ")
 _THREADS = (
@@ -26,7 +26,7 @@ _THREADS = (
 )  # fmt: skip
 
 KEEP_FREED = {"MALLOC_MMAP_THRESHOLD_": str(2**26), "MALLOC_TRIM_THRESHOLD_": str(2**30)}
-"""glibc keeps freed arrays of up to 64 MiB: to be given each again can be a third of an epoch."""
+"""Make glibc keep freed arrays of up to 64 MiB: getting them anew can take a third of an epoch."""
 
 
 @contextmanager
@@ -38,7 +38,7 @@ def pipe() -> Iterator[tuple[IO[bytes], IO[bytes]]]:
 
 
 def environment(card: MethodCard, work: Path, devices: list[str]) -> dict[str, str]:
-    """Return the child's whole environment: nothing of the caller's but what is needed to start."""
+    """Return the child's whole environment: of the caller's, only what is needed to start."""
     threads = dict.fromkeys(_THREADS, str(card.resources.threads))
     if WARM_NUMBA.is_dir():
         shutil.copytree(WARM_NUMBA, work / "numba")
@@ -63,68 +63,57 @@ def environment(card: MethodCard, work: Path, devices: list[str]) -> dict[str, s
 
 
 def write_job(
-    prepared: Prepared,
-    work: Path,
-    devices: list[str],
-    covered: list[Path],
-    tripwire: int | None,
-    kept: Path,
-) -> Path:
+    resolved: ResolvedRequest, work: Path, devices: list[str], protected: list[Path],
+    tripwire: int | None, checkpoint: Path,
+) -> Path:  # fmt: skip
     """Write the child's job file and return its path."""
-    request, card = prepared.request, prepared.card
-    inputs = [str(path) for path in inputs_of(request)]
+    request, card = resolved.request, resolved.card
+    inputs = [str(path) for path in input_files(request)]
     job = {
         **dict(zip(("input", *BESIDE), inputs, strict=True)),
-        "folder": str(prepared.folder.resolve()),
+        "folder": str(resolved.folder.resolve()),
         "entry": card.entry,
         "needs": [*card.needs, *card.uses],
-        "params": prepared.params,
+        "params": resolved.params,
         "job": {
-            "seed": request.seed,
-            "n_clusters": prepared.n_clusters,
-            "threads": card.resources.threads,
-            "snapshots": request.snapshots,
-            "impute": prepared.impute,
+            "seed": request.seed, "n_clusters": resolved.n_clusters,
+            "threads": card.resources.threads, "snapshots": request.snapshots,
+            "impute": resolved.impute,
         },
         "lease": devices,
         "allow_cpu": request.allow_cpu,
         "output": str(work / "output"),
         "checkpoint": {
-            "folder": str(kept),
-            "key": kept.name,
-            "every_s": request.checkpoint_s,
+            "folder": str(checkpoint), "key": checkpoint.name, "every_s": request.checkpoint_s,
         },
         "tripwire": tripwire,
-        "protected": [str(path) for path in covered],
-        "allowed": [*inputs, str(work), str(kept), str(prepared.folder.resolve())],
-    }
+        "protected": [str(path) for path in protected],
+        "allowed": [*inputs, str(work), str(checkpoint), str(resolved.folder.resolve())],
+    }  # fmt: skip
     path = work / "job.json"
     path.write_text(json.dumps(job))
     return path
 
 
-def inputs_of(request: Request) -> list[Path]:
-    """Return the paths of the blinded data and of what may lie beside it."""
+def input_files(request: Request) -> list[Path]:
+    """Return the paths of the blinded data, its image and features of its image."""
     path = request.input.resolve()
     return [path, *(path.parent / name for name in BESIDE.values())]
 
 
 def command(
-    prepared: Prepared,
-    job: Path,
-    work: Path,
-    guard: Protection,
-    covered: list[Path],
-    kept: Path,
-    gpus: bool,
-) -> list[str]:
+    resolved: ResolvedRequest, job: Path, work: Path, protection: Protection,
+    protected: list[Path], checkpoint: Path, gpus: bool,
+) -> list[str]:  # fmt: skip
     """Return the command line of the child, inside the sandbox where there is one."""
-    python = interpreter(prepared.card.environment)
-    bare = [str(python), "-m", "methods.runner", str(job)]
-    if guard != "bwrap":
-        return bare
-    readable = [REPOSITORY / "methods", prepared.folder.resolve(), *inputs_of(prepared.request)]
-    return wrap(bare, readable=readable, writable=[work, kept], covered=covered, gpus=gpus)
+    python = interpreter(resolved.card.environment)
+    runner = [str(python), "-m", "methods.runner", str(job)]
+    if protection != "bwrap":
+        return runner
+    readable = [REPOSITORY / "methods", resolved.folder.resolve(), *input_files(resolved.request)]
+    return bwrap_command(
+        runner, readable=readable, writable=[work, checkpoint], protected=protected, gpus=gpus
+    )
 
 
 def read_report(output: Path) -> dict[str, Any]:

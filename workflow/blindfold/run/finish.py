@@ -1,13 +1,11 @@
-"""Turns runs that left no record into rows: a scheduler killed them before they could."""
+"""Records of runs that a scheduler killed before they could write their own."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from blindfold.core.methods import split_variant
-from blindfold.core.plan import Plan, PlannedRun, code_hash, derive_seed
+from blindfold.core.plan import Plan, PlannedRun, derive_seed
 from blindfold.run import checkpoint, record
-from blindfold.run.lease import scheduler
 
 
 def finish(plan: Plan) -> list[Path]:
@@ -29,17 +27,11 @@ def finish(plan: Plan) -> list[Path]:
 
 
 def _killed(plan: Plan, run: PlannedRun) -> dict[str, object]:
-    method, variant = split_variant(run.method)
-    planned = plan.methods[run.method]
-    seed = derive_seed(plan.config.seed, run.dataset, run.method, run.seed)
-    time = record.now()
-    return {
-        **record.FIELDS_WITHOUT_RUN,
-        "status": "killed", "reason": "begun, but ended from outside before it left a record",
-        "dataset": run.dataset, "method": method, "variant": variant, "k": run.k, "seed": run.seed,
-        "params": {**planned.params, "seed": seed}, "n_clusters": None,
-        "threads": planned.card.resources.threads, "attempt": 1, "scheduler": scheduler(),
-        "log_tail": "", "lease": [], "sandbox": None, "versions": {}, "notes": {},
-        "hashes": {"input": None, "code": code_hash(planned.folder), "environment": None},
-        "started": time, "ended": time,
-    }  # fmt: skip
+    method = plan.methods[run.method]
+    fields = record.initial_record(
+        dataset=run.dataset, method=run.method, k=run.k, repeat=run.seed, params=method.params,
+        seed=derive_seed(plan.config.seed, run.dataset, run.method, run.seed),
+        threads=method.card.resources.threads, code=method.code,
+    )  # fmt: skip
+    reason = "begun, but ended from outside before it left a record"
+    return {**fields, "status": "killed", "reason": reason}

@@ -1,4 +1,4 @@
-"""One device, one run: a lock file per device on this machine, or what the scheduler gave."""
+"""One run per device: a lock file for each device of this machine, or what a scheduler gave."""
 
 from __future__ import annotations
 
@@ -57,8 +57,8 @@ def lease(
     """Wait for ``number`` devices and yield their names and the file descriptors that hold them.
 
     The descriptors are handed to the child, so that a device stays leased as long as anything
-    computes on it, even where the supervisor was killed. Under a scheduler its devices are taken
-    as they are. Where the machine has fewer devices than asked for, none are leased.
+    computes on it, even if the supervisor is killed. Under a scheduler, the devices that it gave
+    are used without a lock. Where there are fewer devices than asked for, none are leased.
 
     Parameters
     ----------
@@ -78,7 +78,7 @@ def lease(
         with ExitStack() as stack:
             held: list[tuple[str, IO[str]]] = []
             while len(held) < number and not stopped():
-                held = _try_all(devices, number)
+                held = _lock_devices(devices, number)
                 if not held:
                     time.sleep(poll_s)
             for _, handle in held:
@@ -86,8 +86,8 @@ def lease(
             yield [device for device, _ in held], [handle.fileno() for _, handle in held]
 
 
-def _try_all(devices: list[str], number: int) -> list[tuple[str, IO[str]]]:
-    """Lock ``number`` devices at once, or none."""
+def _lock_devices(devices: list[str], number: int) -> list[tuple[str, IO[str]]]:
+    """Lock ``number`` devices at once, or none of them."""
     import fcntl
 
     folder = lock_folder()

@@ -1,4 +1,4 @@
-"""Starting a child process, watching its whole tree, and ending it."""
+"""Start a child process, watch its whole process tree, and end it."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def supervise(
     command, env, cwd
         What to run, with exactly this environment.
     log
-        Gets standard output and error; the middle is left out where there are megabytes.
+        Gets standard output and error, without the middle where there are megabytes.
     fds
         File descriptors handed to the child.
     limit_s
@@ -78,19 +78,13 @@ def supervise(
     others = set(psutil.Process().children(recursive=True))
     start = time.monotonic()
     child = subprocess.Popen(
-        command,
-        env=env,
-        cwd=cwd,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        start_new_session=True,
-        pass_fds=fds,
-    )
+        command, env=env, cwd=cwd, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT, start_new_session=True, pass_fds=fds,
+    )  # fmt: skip
     assert child.stdout is not None
-    pump = threading.Thread(target=_pump, args=(child.stdout, log), daemon=True)
-    pump.start()
-    meter = _Meter(others)
+    copying = threading.Thread(target=_copy_output, args=(child.stdout, log), daemon=True)
+    copying.start()
+    meter = _TreeMeter(others)
     ended = "exit"
     while os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT | os.WNOHANG) is None:
         rss_mb = meter.sample()
@@ -105,13 +99,13 @@ def supervise(
         time.sleep(_POLL_S)
     wall_s = time.monotonic() - start
     meter.sample()
-    cpu_s, status = _end(child.pid, others, keep_status=ended == "exit")
+    cpu_s, status = _kill_and_reap(child.pid, others, keep_status=ended == "exit")
     child.returncode = status
-    pump.join(timeout=10)
+    copying.join(timeout=10)
     return Outcome(ended, status, wall_s, max(cpu_s, meter.cpu_s), meter.peak_mb)
 
 
-class _Meter:
+class _TreeMeter:
     """Sums memory and CPU time over the processes that were not there before."""
 
     def __init__(self, others: set[psutil.Process]) -> None:
@@ -133,7 +127,7 @@ class _Meter:
         return rss / 2**20
 
 
-def _end(pid: int, others: set[psutil.Process], keep_status: bool) -> tuple[float, int]:
+def _kill_and_reap(pid: int, others: set[psutil.Process], keep_status: bool) -> tuple[float, int]:
     """Kill and reap everything that is left; return CPU seconds and the child's exit status."""
     cpu_s, status = 0.0, 0
     if keep_status:
@@ -151,7 +145,7 @@ def _end(pid: int, others: set[psutil.Process], keep_status: bool) -> tuple[floa
     return cpu_s, status
 
 
-def _pump(stream: IO[bytes], log: Path) -> None:
+def _copy_output(stream: IO[bytes], log: Path) -> None:
     """Copy a stream to the log: the head at once, of the rest the end only."""
     written = dropped = kept = 0
     tail: deque[bytes] = deque()
@@ -171,6 +165,6 @@ def _pump(stream: IO[bytes], log: Path) -> None:
 
 
 def _adopt_orphans() -> None:
-    """Become the parent of orphaned descendants, so that none escapes (Linux)."""
+    """Become the parent of orphaned descendants, so that none escapes (on Linux)."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(36, 1)

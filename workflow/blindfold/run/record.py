@@ -11,13 +11,12 @@ from typing import Any, Literal
 from pydantic import ConfigDict
 
 from blindfold.core import io
+from blindfold.core.methods import split_variant
 from blindfold.core.strict import Strict
+from blindfold.run.lease import scheduler
 
 Status = Literal["ok", "invalid", "crash", "oom", "timeout", "killed", "unavailable"]
-FIELDS_WITHOUT_RUN: dict[str, Any] = dict.fromkeys(
-    ("wall_s", "cpu_s", "fit_s", "snapshot_s", "peak_rss_mb", "peak_gpu_mb", "device", "exit")
-)
-TRIES = 2
+KILLED_ATTEMPTS = 2
 """Attempts that a scheduler may kill before the run is recorded as killed."""
 
 
@@ -30,7 +29,7 @@ class Scheduler(Strict):
 
 
 class Hashes(Strict):
-    """SHA-256 of what decided the result."""
+    """SHA-256 of what decides the result."""
 
     input: str | None
     code: str | None
@@ -72,6 +71,38 @@ class RunRecord(Strict):
     ended: str
 
 
+def initial_record(
+    *, dataset: str, method: str, k: str, repeat: int, params: dict[str, Any], seed: int,
+    threads: int, code: str, input_hash: str | None = None, n_clusters: int | None = None,
+    attempt: int = 1,
+) -> dict[str, Any]:  # fmt: skip
+    """Return the fields of a record, but for its status, as they are before anything has run.
+
+    Parameters
+    ----------
+    dataset, method, k, repeat
+        Which run of the plan it is; ``method`` is a name or ``name@variant``.
+    params, seed
+        Parameters of the method, and the integer that it gets as its seed.
+    threads, attempt
+        Number of threads, and number of this attempt.
+    code, input_hash
+        Hashes of the method's code and of the input.
+    n_clusters
+        K as the method gets it.
+    """
+    name, variant = split_variant(method)
+    costs = ("wall_s", "cpu_s", "fit_s", "snapshot_s", "peak_rss_mb", "peak_gpu_mb")
+    return {
+        "reason": None, "dataset": dataset, "method": name, "variant": variant, "k": k,
+        "seed": repeat, "params": {**params, "seed": seed}, "n_clusters": n_clusters,
+        **dict.fromkeys(costs), "device": None, "threads": threads, "attempt": attempt,
+        "scheduler": scheduler(), "exit": None, "log_tail": "", "lease": [], "sandbox": None,
+        "versions": {}, "hashes": {"input": input_hash, "code": code, "environment": None},
+        "notes": {}, "started": now(), "ended": now(),
+    }  # fmt: skip
+
+
 def now() -> str:
     """Return the time in UTC, ISO 8601 with microseconds."""
     return datetime.now(UTC).isoformat()
@@ -93,9 +124,9 @@ def journal(folder: Path, attempt: int, event: str, **facts: Any) -> None:
 
 
 def killed_attempts(folder: Path, attempt: int) -> int:
-    """Return how many of the attempts just before this one began and never ended by themselves.
+    """Return how many attempts before this one began and never ended by themselves.
 
-    A first attempt begins a new count: what an earlier workflow left behind is not held against it.
+    A first attempt starts a new count, whatever an earlier workflow left in the journal.
     """
     path = folder / "attempts.jsonl"
     if attempt <= 1 or not path.exists():

@@ -1,21 +1,21 @@
-"""What is to be run, resolved against the cards and the input."""
+"""What to run, resolved against the cards and the input."""
 
 from __future__ import annotations
 
 import sys
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from blindfold.core import io, methods
+from blindfold.core.code_hash import code_hash
 from blindfold.core.errors import BlindfoldError
 from blindfold.core.layout import BESIDE, REPOSITORY
-from blindfold.core.plan import code_hash
 from blindfold.run import record, validate
-from blindfold.run.lease import scheduler
 
 CHECKPOINT_S = 180.0
-"""Seconds between two states that a run keeps for the case that it is killed."""
+"""Seconds between two checkpoints of a run."""
 
 
 @dataclass(frozen=True)
@@ -43,8 +43,8 @@ class Request:
 
 
 @dataclass(frozen=True)
-class Prepared:
-    """A request, resolved against the cards and the input."""
+class ResolvedRequest:
+    """A request with the method's card and parameters and the facts about the input."""
 
     request: Request
     folder: Path
@@ -65,40 +65,21 @@ class Prepared:
         """Whether the method is to impute."""
         return self.task == "imputation"
 
-    def blank(self) -> dict[str, Any]:
-        """Return the fields of the record that are known before the run."""
+    @cached_property
+    def initial_record(self) -> dict[str, Any]:
+        """The fields of the record that are known before the run."""
         request = self.request
-        method, variant = methods.split_variant(request.method)
-        return {
-            **record.FIELDS_WITHOUT_RUN,
-            "dataset": self.facts.get("dataset", request.input.parent.name),
-            "method": method,
-            "variant": variant,
-            "k": request.clusters,
-            "seed": request.repeat,
-            "params": {**self.params, "seed": request.seed},
-            "n_clusters": self.n_clusters,
-            "threads": self.card.resources.threads,
-            "attempt": request.attempt,
-            "scheduler": scheduler(),
-            "log_tail": "",
-            "lease": [],
-            "sandbox": None,
-            "versions": {},
-            "notes": {},
-            "hashes": {
-                "input": self.facts.get("input_sha256") or io.sha256(request.input),
-                "code": code_hash(self.folder),
-                "environment": None,
-            },
-            "started": record.now(),
-            "ended": record.now(),
-            "reason": None,
-        }
+        return record.initial_record(
+            dataset=self.facts.get("dataset", request.input.parent.name), method=request.method,
+            k=request.clusters, repeat=request.repeat, params=self.params, seed=request.seed,
+            threads=self.card.resources.threads, code=code_hash(self.folder),
+            input_hash=self.facts.get("input_sha256") or io.sha256(request.input),
+            n_clusters=self.n_clusters, attempt=request.attempt,
+        )  # fmt: skip
 
 
-def resolve(request: Request) -> Prepared:
-    """Resolve a request.
+def resolve(request: Request) -> ResolvedRequest:
+    """Look up the method's card and the facts about the input, and check both.
 
     Raises
     ------
@@ -112,24 +93,21 @@ def resolve(request: Request) -> Prepared:
     cells, has_coordinates = validate.read_cells(request.input)
     facts = _facts(request.input)
     k = _number_of_clusters(request.clusters, len(cells), facts, request.input)
-    return Prepared(request, folder, card, params, facts, cells, has_coordinates, k)
+    return ResolvedRequest(request, folder, card, params, facts, cells, has_coordinates, k)
 
 
 def _facts(path: Path) -> dict[str, Any]:
     """Return the dataset's card.json, where there is one, after checking the input against it."""
-    beside = path.parent / "card.json"
-    facts: dict[str, Any] = io.read_json(beside) if beside.exists() else {}
+    card = path.parent / "card.json"
+    facts: dict[str, Any] = io.read_json(card) if card.exists() else {}
     for kind, name in {"input": path.name, **BESIDE}.items():
         file, expected = path.parent / name, facts.get(f"{kind}_sha256")
         found = io.sha256(file) if file.is_file() else "no file"
         if expected is not None and found != expected:
             raise BlindfoldError(
-                "the input is damaged or was changed",
-                file=file,
-                found=found,
-                expected=f"sha256 {expected} (card.json)",
-                remedy=f"delete {path} and run again",
-            )
+                "the input is damaged or was changed", file=file, found=found,
+                expected=f"sha256 {expected} (card.json)", remedy=f"delete {path} and run again",
+            )  # fmt: skip
     return facts
 
 
@@ -142,34 +120,30 @@ def _number_of_clusters(word: str, cells: int, facts: dict[str, Any], path: Path
             known: int | None = facts["n_clusters"]
             return known
         raise BlindfoldError(
-            "the number of classes is not known",
-            file=path.parent / "card.json",
-            field="n_clusters",
-            remedy="give --clusters an integer or estimate",
-        )
+            "the number of classes is not known", file=path.parent / "card.json",
+            field="n_clusters", remedy="give --clusters an integer or estimate",
+        )  # fmt: skip
     if not word.isdigit() or not 2 <= int(word) <= cells:
         raise BlindfoldError(
-            "impossible number of clusters",
-            field="clusters",
-            found=word,
+            "impossible number of clusters", field="clusters", found=word,
             expected=f"an integer from 2 to {cells} (the cells of {path}), truth or estimate",
-        )
+        )  # fmt: skip
     return int(word)
 
 
-def unavailable(prepared: Prepared) -> str | None:
+def why_unavailable(resolved: ResolvedRequest) -> str | None:
     """Return why the method cannot run here, or None where it can."""
-    card, request = prepared.card, prepared.request
-    if prepared.task not in card.tasks:
-        return f"made for {', '.join(card.tasks)}; this dataset is for {prepared.task}"
-    modality = prepared.facts.get("modality", "spatial" if prepared.has_coordinates else "scrna")
+    card, request = resolved.card, resolved.request
+    if resolved.task not in card.tasks:
+        return f"made for {', '.join(card.tasks)}; this dataset is for {resolved.task}"
+    modality = resolved.facts.get("modality", "spatial" if resolved.has_coordinates else "scrna")
     if modality not in card.modalities:
         return f"runs on {', '.join(card.modalities)} data; this dataset is {modality}"
-    if "coordinates" in card.needs and not prepared.has_coordinates:
+    if "coordinates" in card.needs and not resolved.has_coordinates:
         return "needs coordinates; this dataset has none"
     if "image" in card.needs and not (request.input.parent / BESIDE["image"]).exists():
         return "needs an image; this dataset has none"
-    if "counts" in card.needs and prepared.facts.get("values", "counts") != "counts":
+    if "counts" in card.needs and resolved.facts.get("values", "counts") != "counts":
         return "needs counts; this dataset holds normalised expression"
     if interpreter(card.environment) is None:
         return f"its environment {card.environment!r} is not installed"

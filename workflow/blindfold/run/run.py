@@ -18,8 +18,13 @@ from blindfold.core.log import log
 from blindfold.run import checkpoint, child, record, validate
 from blindfold.run.lease import lease, scheduler
 from blindfold.run.process import Outcome, supervise
-from blindfold.run.request import Prepared, Request, resolve, unavailable
+from blindfold.run.request import Request, ResolvedRequest, resolve, why_unavailable
 from blindfold.run.sandbox import protection
+
+OUTPUTS = (
+    "clusters.parquet", "embedding.npy", "imputed.h5ad", "snapshots.parquet", "trace.parquet",
+)  # fmt: skip
+"""What a method may leave beside its record."""
 
 
 def run(request: Request) -> int:
@@ -36,20 +41,20 @@ def run(request: Request) -> int:
     BlindfoldError
         Where the request itself is wrong: method, input, K.
     """
-    prepared = resolve(request)
+    resolved = resolve(request)
     out = request.out
     (out / "run.json").unlink(missing_ok=True)
     killed = record.killed_attempts(out, request.attempt)
     record.journal(out, request.attempt, "start", **scheduler())
-    reason = unavailable(prepared)
+    reason = why_unavailable(resolved)
     if reason:
-        values = {**prepared.blank(), "status": "unavailable", "reason": reason}
-    elif killed >= record.TRIES:
+        values = {**resolved.initial_record, "status": "unavailable", "reason": reason}
+    elif killed >= record.KILLED_ATTEMPTS:
         reason = f"the scheduler ended {killed} attempts; see attempts.jsonl"
-        values = {**prepared.blank(), "status": "killed", "reason": reason}
+        values = {**resolved.initial_record, "status": "killed", "reason": reason}
     else:
         with _signals() as signals:
-            values = _attempt(prepared, signals)
+            values = _attempt(resolved, signals)
         if values["status"] == "killed":
             record.journal(out, request.attempt, "killed", signal=signals[0])
             return 128 + signals[0]
@@ -65,24 +70,23 @@ def run(request: Request) -> int:
     return 0
 
 
-def _attempt(prepared: Prepared, signals: list[int]) -> dict[str, Any]:
+def _attempt(resolved: ResolvedRequest, signals: list[int]) -> dict[str, Any]:
     """Run the child once; return the values of the record."""
-    request = prepared.request
+    request = resolved.request
     with lease(request.gpus, lambda: bool(signals)) as (devices, fds):
-        values = {**prepared.blank(), "lease": devices}
+        values = {**resolved.initial_record, "lease": devices}
         if len(devices) < request.gpus and not request.allow_cpu and not signals:
             reason = f"{request.gpus} GPUs asked for, fewer on this machine"
             return {**values, "status": "unavailable", "reason": reason}
-        guard = protection(request.sandbox)
-        values |= {"sandbox": guard, "started": record.now()}
-        with _workplace(request.out) as work, child.pipe() as (reader, writer):
-            tripwire = writer.fileno() if guard != "none" else None
-            covered = protected(request)
-            kept = checkpoint.place(prepared)
-            job = child.write_job(prepared, work, devices, covered, tripwire, kept)
+        sandbox = protection(request.sandbox)
+        values |= {"sandbox": sandbox, "started": record.now()}
+        with _working_folder(request.out) as work, child.pipe() as (reader, writer):
+            tripwire = writer.fileno() if sandbox != "none" else None
+            hidden, state = protected_paths(request), checkpoint.own_folder(resolved)
+            job = child.write_job(resolved, work, devices, hidden, tripwire, state)
             outcome = supervise(
-                child.command(prepared, job, work, guard, covered, kept, gpus=bool(devices)),
-                env=child.environment(prepared.card, work, devices),
+                child.command(resolved, job, work, sandbox, hidden, state, gpus=bool(devices)),
+                env=child.environment(resolved.card, work, devices),
                 cwd=work / "cwd",
                 log=work / "log.txt",
                 fds=[*fds, writer.fileno()],
@@ -93,26 +97,27 @@ def _attempt(prepared: Prepared, signals: list[int]) -> dict[str, Any]:
             values["ended"] = record.now()
             writer.close()
             opened = reader.read().decode(errors="replace").splitlines()
-            values |= _judge(prepared, outcome, work / "output", opened)
+            values |= _outcome_fields(resolved, outcome, work / "output", opened)
             values["log_tail"] = child.log_tail(work / "log.txt")
-            _keep(work, request.out, ok=values["status"] == "ok")
+            _move_outputs(work, request.out, ok=values["status"] == "ok")
     return values
 
 
-def _judge(prepared: Prepared, outcome: Outcome, output: Path, opened: list[str]) -> dict[str, Any]:
-    """Return status, reason and costs of an ended child."""
-    request = prepared.request
+def _outcome_fields(
+    resolved: ResolvedRequest, outcome: Outcome, output: Path, opened: list[str]
+) -> dict[str, Any]:
+    """Return status, reason and costs of a child that has ended."""
+    request = resolved.request
     report = child.read_report(output)
     peak_mb = max(outcome.peak_rss_mb, report.get("peak_rss_mb") or 0.0)
     earlier = report.get("earlier", {"wall_s": 0.0, "cpu_s": 0.0})
+    reported = ("device", "fit_s", "snapshot_s", "peak_gpu_mb")
     values: dict[str, Any] = {
+        **{name: report.get(name) for name in reported},
         "exit": outcome.exit, "wall_s": outcome.wall_s + earlier["wall_s"],
-        "cpu_s": outcome.cpu_s + earlier["cpu_s"],
-        "peak_rss_mb": peak_mb, "versions": report.get("versions", {}),
-        "device": report.get("device"), "fit_s": report.get("fit_s"),
-        "snapshot_s": report.get("snapshot_s"), "peak_gpu_mb": report.get("peak_gpu_mb"),
-        "notes": report.get("notes", {}),
-        "hashes": {**prepared.blank()["hashes"], "environment": report.get("environment")},
+        "cpu_s": outcome.cpu_s + earlier["cpu_s"], "peak_rss_mb": peak_mb,
+        "versions": report.get("versions", {}), "notes": report.get("notes", {}),
+        "hashes": {**resolved.initial_record["hashes"], "environment": report.get("environment")},
     }  # fmt: skip
     if opened:
         status, reason = "invalid", f"opened {opened[0]}"
@@ -125,8 +130,8 @@ def _judge(prepared: Prepared, outcome: Outcome, output: Path, opened: list[str]
     elif outcome.exit != 0 or "failure" in report:
         status, reason = _failure(outcome, report)
     else:
-        genes = prepared.facts["genes"] if prepared.impute else None
-        problem = validate.problem_with(output, prepared.cells, genes)
+        genes = resolved.facts["genes"] if resolved.impute else None
+        problem = validate.problem_with(output, resolved.cells, genes)
         status, reason = ("invalid", problem) if problem else ("ok", "")
     if status == "ok":
         values["n_clusters"] = validate.count_clusters(output)
@@ -144,25 +149,25 @@ def _failure(outcome: Outcome, report: dict[str, Any]) -> tuple[str, str]:
     return "crash", f"ended with exit status {outcome.exit} and no report"
 
 
-def protected(request: Request) -> list[Path]:
+def protected_paths(request: Request) -> list[Path]:
     """Return what a method must not open: every result, and the raw data wherever they lie."""
-    hide = _all_packaged() if request.hide is None else request.hide
-    roots = [REPOSITORY / "results", *(REPOSITORY / place for place in hide)]
+    hide = _raw_data_of_all_cards() if request.hide is None else request.hide
+    roots = [REPOSITORY / "results", *(REPOSITORY / path for path in hide)]
     parents = request.input.resolve().parents
     if len(parents) > 2 and (parents[2] / "vault").is_dir():
         roots.append(parents[2])
     return [path for path in dict.fromkeys(roots) if path.exists()]
 
 
-def _all_packaged() -> list[Path]:
-    """Return the raw data of every card, where nobody has said which: the cache, and packages."""
+def _raw_data_of_all_cards() -> list[Path]:
+    """Return where raw data of any card may lie: the default cache, and installed packages."""
     files = [file for name in find_datasets() for file in dataset_card(name).files]
     return [Path("data"), *(path for file in files if (path := packaged(file)) is not None)]
 
 
 @contextmanager
-def _workplace(out: Path) -> Iterator[Path]:
-    """Yield a fresh folder for the child beside its output; it is gone afterwards."""
+def _working_folder(out: Path) -> Iterator[Path]:
+    """Yield a fresh folder for the child beside its output, and remove it afterwards."""
     work = out.resolve() / ".work"
     shutil.rmtree(work, ignore_errors=True)
     try:
@@ -173,16 +178,9 @@ def _workplace(out: Path) -> Iterator[Path]:
         shutil.rmtree(work, ignore_errors=True)
 
 
-def _keep(work: Path, out: Path, ok: bool) -> None:
-    """Move what is to be kept out of the workplace: the log always, results of whole runs only."""
-    names = (
-        "clusters.parquet",
-        "embedding.npy",
-        "imputed.h5ad",
-        "snapshots.parquet",
-        "trace.parquet",
-    )
-    for name in names:
+def _move_outputs(work: Path, out: Path, ok: bool) -> None:
+    """Move the log out of the working folder, and the results where the run is whole."""
+    for name in OUTPUTS:
         (out / name).unlink(missing_ok=True)
         if ok and (work / "output" / name).is_file():
             os.replace(work / "output" / name, out / name)

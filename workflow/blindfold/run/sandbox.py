@@ -1,4 +1,4 @@
-"""The wall around a method: an allow-list of files, no network, a private /tmp."""
+"""The sandbox of a method: an allow-list of files, no network, a private /tmp."""
 
 from __future__ import annotations
 
@@ -16,15 +16,8 @@ from blindfold.core.errors import BlindfoldError
 Protection = Literal["bwrap", "tripwire", "none"]
 
 _SYSTEM = (
-    "/usr",
-    "/bin",
-    "/sbin",
-    "/lib",
-    "/lib32",
-    "/lib64",
-    "/etc/ld.so.cache",
-    "/etc/alternatives",
-)
+    "/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/etc/ld.so.cache", "/etc/alternatives",
+)  # fmt: skip
 _DEVICES = ("/dev/nvidia", "/dev/dri")
 
 
@@ -43,17 +36,14 @@ def protection(wanted: str) -> Protection:
         return "bwrap"
     if wanted == "bwrap":
         raise BlindfoldError(
-            "the sandbox does not work",
-            field="sandbox",
-            found=problem,
-            expected="bwrap",
+            "the sandbox does not work", field="sandbox", found=problem, expected="bwrap",
             remedy="install bubblewrap (Debian: apt-get install bubblewrap), or set sandbox: auto",
-        )
+        )  # fmt: skip
     return "tripwire"
 
 
 def describe(wanted: str) -> str:
-    """Say which protection ``sandbox: wanted`` gives on this machine, and why not a better one."""
+    """Say which protection ``sandbox: wanted`` gives on this machine, and why no better one."""
     kind = protection(wanted)
     words = {
         "bwrap": "bwrap (files by allow-list, no network) and tripwire",
@@ -69,17 +59,17 @@ def _bwrap_problem() -> str | None:
     if shutil.which("bwrap") is None:
         return "bwrap is not installed"
     trial = subprocess.run(
-        [*_walls(), *_bind_system(), "true"], capture_output=True, text=True, timeout=30
+        [*_isolation(), *_bind_system(), "true"], capture_output=True, text=True, timeout=30
     )
     return None if trial.returncode == 0 else trial.stderr.strip()[-300:]
 
 
-def wrap(
+def bwrap_command(
     command: list[str],
     *,
     readable: Iterable[Path],
     writable: list[Path],
-    covered: Iterable[Path],
+    protected: Iterable[Path],
     gpus: bool,
 ) -> list[str]:
     """Return the command inside the sandbox.
@@ -92,8 +82,8 @@ def wrap(
         Files and folders bound read-only besides system libraries and the Python installation.
     writable
         The folders that can be written; in the first lies the working directory.
-    covered
-        Protected files and folders: hidden where they lie inside something readable.
+    protected
+        Files and folders that are hidden where they lie inside something readable.
     gpus
         Bind the devices.
     """
@@ -103,12 +93,11 @@ def wrap(
     for path in dict.fromkeys([*prefixes, *readable]):
         if path.exists() and not str(path).startswith("/usr/"):
             binds += ["--ro-bind", str(path.resolve()), str(path)]
-    for path in covered:
+    for path in protected:
         real = path.resolve()
         if real.exists() and any(real.is_relative_to(root) for root in [*roots, Path("/usr")]):
-            binds += (
-                ["--tmpfs", str(real)] if real.is_dir() else ["--ro-bind", "/dev/null", str(real)]
-            )
+            empty = ["--tmpfs"] if real.is_dir() else ["--ro-bind", "/dev/null"]
+            binds += [*empty, str(real)]
     for path in writable:
         binds += ["--bind", str(path.resolve()), str(path)]
     if gpus:
@@ -116,22 +105,14 @@ def wrap(
             if str(device).startswith(_DEVICES):
                 binds += ["--dev-bind", str(device), str(device)]
         binds += ["--ro-bind-try", "/sys", "/sys"]
-    return [*_walls(), *binds, "--chdir", str(writable[0] / "cwd"), "--", *command]
+    return [*_isolation(), *binds, "--chdir", str(writable[0] / "cwd"), "--", *command]
 
 
-def _walls() -> list[str]:
+def _isolation() -> list[str]:
     return [
-        "bwrap",
-        "--unshare-all",
-        "--die-with-parent",
-        "--new-session",
-        "--tmpfs",
-        "/tmp",
-        "--proc",
-        "/proc",
-        "--dev",
-        "/dev",
-    ]
+        "bwrap", "--unshare-all", "--die-with-parent", "--new-session",
+        "--tmpfs", "/tmp", "--proc", "/proc", "--dev", "/dev",
+    ]  # fmt: skip
 
 
 def _bind_system() -> list[str]:

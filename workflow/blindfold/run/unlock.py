@@ -1,4 +1,4 @@
-"""Removes the lock that a killed Snakemake left behind."""
+"""Remove the lock that a killed Snakemake left behind."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def unlock(folder: Path) -> str:
 
 
 def _holds(process: psutil.Process, folder: Path) -> bool:
-    """Tell whether a process is a Snakemake that works in ``folder``."""
+    """Return whether a process is a Snakemake that works in ``folder``."""
     try:
         words = process.cmdline()
         return (

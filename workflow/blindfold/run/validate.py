@@ -1,4 +1,4 @@
-"""A run may be called ok only when its output is whole."""
+"""Checks of what a run was given and of what it left: only whole output is ok."""
 
 from __future__ import annotations
 
@@ -28,12 +28,10 @@ def read_cells(path: Path) -> tuple[list[str], bool]:
             return list(names), "spatial" in file.get("obsm", {})
     except (OSError, KeyError, TypeError) as error:
         raise BlindfoldError(
-            "cannot read the input: truncated, damaged or not a blinded dataset",
-            file=path,
-            found=str(error).splitlines()[0],
+            "cannot read the input: truncated, damaged or not a blinded dataset", file=path,
+            found=str(error).splitlines()[0], remedy="delete it and run again",
             expected="input.h5ad as `blindfold blind` writes it",
-            remedy="delete it and run again",
-        ) from error
+        ) from error  # fmt: skip
 
 
 def problem_with(folder: Path, cells: list[str], genes: int | None = None) -> str | None:

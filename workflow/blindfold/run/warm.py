@@ -1,4 +1,4 @@
-"""Compiles numba kernels once, at installation."""
+"""Compile numba kernels once, at installation."""
 
 from __future__ import annotations
 

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from blindfold.core import io
 from blindfold.core.blocks import block_rows
 from blindfold.core.errors import BlindfoldError
 from blindfold.core.layout import Layout
-from blindfold.score.read import read_table
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -46,7 +46,7 @@ def read_held_out(results: Layout, dataset: str, cells: np.ndarray, genes: np.nd
         Where the table is missing or damaged, or names a cell or gene that the input lacks.
     """
     path = results.held_out(dataset)
-    table = read_table(path, ["cell", "gene", "count"])
+    table = io.read_parquet(path, ["cell", "gene", "count"])
     row, column = _positions(table, "cell", cells, path), _positions(table, "gene", genes, path)
     order = np.lexsort((column, row))
     values = np.log1p(table["count"].to_numpy(dtype=np.float64))
@@ -54,11 +54,12 @@ def read_held_out(results: Layout, dataset: str, cells: np.ndarray, genes: np.nd
 
 
 def _positions(table: pd.DataFrame, field: str, names: np.ndarray, path: Path) -> np.ndarray:
+    """Return where each entry of a column stands in the input."""
     import pandas as pd
 
     column = table[field].astype("category").cat
-    place = pd.Index(names).get_indexer(column.categories.astype(str))
-    found = np.asarray(place[column.codes], dtype=np.int64)
+    position = pd.Index(names).get_indexer(column.categories.astype(str))
+    found = np.asarray(position[column.codes], dtype=np.int64)
     if (found < 0).any():
         raise BlindfoldError(
             f"a {field} is held out that the input does not have", file=path, field=field,

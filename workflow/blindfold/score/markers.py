@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from blindfold.core.tables import GENE_TESTS, empty_table
+
 if TYPE_CHECKING:
     import anndata
     import pandas as pd
@@ -14,17 +16,7 @@ if TYPE_CHECKING:
 KEEP = 100
 """Genes kept per group: more than any comparison or figure looks at."""
 
-COLUMNS = {
-    "group": "int64",
-    "rank": "int64",
-    "gene": "str",
-    "score": "float64",
-    "log_fold_change": "float64",
-    "p_value": "float64",
-    "p_adjusted": "float64",
-    "fraction_in": "float64",
-    "fraction_out": "float64",
-}
+COLUMNS = {"group": "int64", **GENE_TESTS}
 
 
 def find_markers(expression: anndata.AnnData, codes: np.ndarray) -> pd.DataFrame:
@@ -54,7 +46,7 @@ def find_markers(expression: anndata.AnnData, codes: np.ndarray) -> pd.DataFrame
     sizes = np.bincount(codes)
     testable = [int(code) for code in np.flatnonzero(sizes > 1)]
     if np.count_nonzero(sizes) < 2 or not testable:
-        return pd.DataFrame({name: pd.Series(dtype=kind) for name, kind in COLUMNS.items()})
+        return empty_table(COLUMNS)
     data = expression.copy()
     data.obs["group"] = pd.Categorical(codes.astype(str))
     with warnings.catch_warnings():

@@ -1,11 +1,19 @@
-"""What a metric is: one pure function with the facts that explain it."""
+"""What a metric is, and which there are: one pure function each, with the facts that explain it.
+
+They are found by looking in the folder ``metrics``. Imports no heavy library.
+"""
 
 from __future__ import annotations
 
+import importlib
 import inspect
+import pkgutil
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
+
+from blindfold.core.errors import BlindfoldError, did_you_mean
+from blindfold.score import metrics as folder
 
 Task = Literal["clustering", "embedding", "spatial", "markers", "imputation", "integration", "cost"]
 Direction = Literal["higher", "lower", "none"]
@@ -30,7 +38,7 @@ class Metric:
     reference
         Where it was defined.
     function
-        A pure function. The names of its arguments say what it is given, see `Evidence`;
+        A pure function. The names of its arguments say what it is given, see `MetricInputs`;
         one that takes no hidden label is scored on unlabelled datasets too.
     """
 
@@ -53,9 +61,9 @@ class Metric:
         return not {"truth", "truth_markers", "matching"} & set(self.needs)
 
     @property
-    def of_start(self) -> bool:
-        """Whether the metric judges the partition that training began with; few methods keep it."""
-        return "start" in self.needs
+    def of_initial(self) -> bool:
+        """Whether the metric judges the clusters that training began with; few runs keep them."""
+        return "initial_clusters" in self.needs
 
     def explain(self) -> dict[str, str]:
         """Return what a user wants to know, by heading."""
@@ -75,24 +83,52 @@ class Metric:
 
 def metric(
     *,
-    name: str,
     task: Task,
     title: str,
     range: tuple[float | None, float | None],
     direction: Direction,
     reference: str,
 ) -> Callable[[Callable[..., float]], Callable[..., float]]:
-    """Declare a pure function as a metric; it is found by looking in ``score/metrics``."""
+    """Declare a pure function as the metric of its name."""
 
     def declare(function: Callable[..., float]) -> Callable[..., float]:
-        declared = Metric(name, task, title, range, direction, reference, function)
+        declared = Metric(function.__name__, task, title, range, direction, reference, function)
         function.__dict__["metric"] = declared
         return function
 
     return declare
 
 
-def declared(value: Any) -> Metric | None:
-    """Return the metric that a module's attribute declares, or None."""
-    found = getattr(value, "metric", None) if inspect.isfunction(value) else None
-    return found if isinstance(found, Metric) else None
+def find_metrics() -> dict[str, Metric]:
+    """Return every metric by name, in alphabetical order within each task."""
+    found: set[Metric] = set()
+    for entry in pkgutil.iter_modules(folder.__path__):
+        module = importlib.import_module(f"{folder.__name__}.{entry.name}")
+        facts = [vars(value) for value in vars(module).values() if inspect.isfunction(value)]
+        found |= {each["metric"] for each in facts if "metric" in each}
+    return {each.name: each for each in sorted(found, key=lambda each: (each.task, each.name))}
+
+
+def choose_metrics(wanted: str | list[str]) -> list[Metric]:
+    """Return the metrics that a configuration asks for; cost is always among them.
+
+    Parameters
+    ----------
+    wanted
+        ``"all"``, or names.
+
+    Raises
+    ------
+    BlindfoldError
+        For an unknown name; the nearest one is suggested.
+    """
+    known = find_metrics()
+    if wanted == "all":
+        return list(known.values())
+    names = [wanted] if isinstance(wanted, str) else wanted
+    for name in names:
+        if name not in known:
+            raise BlindfoldError(
+                f"unknown metric {name!r}", field="metrics", remedy=did_you_mean(name, known)
+            )
+    return [each for each in known.values() if each.name in names or each.task == "cost"]

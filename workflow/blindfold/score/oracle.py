@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from blindfold.core import io
 from blindfold.core.layout import Layout
-from blindfold.score.catalogue import choose_metrics
-from blindfold.score.evidence import Evidence, applicable
-from blindfold.score.score import is_masked, open_reference, score_rows
-from blindfold.score.tables import empty_markers, marker_table, score_table
-from blindfold.score.truth import read_truth
+from blindfold.core.truth import read_truth
+from blindfold.score.metric import choose_metrics
+from blindfold.score.metric_inputs import MetricInputs, applicable_metrics
+from blindfold.score.score import is_masked, open_reference, run_key, score_rows
+from blindfold.score.tables import marker_table, write_tables
 
 
 def oracle(results: Layout, dataset: str, metrics: str | list[str] = "all") -> None:
@@ -35,19 +34,18 @@ def oracle(results: Layout, dataset: str, metrics: str | list[str] = "all") -> N
     """
     truth = read_truth(results, dataset)
     masked = is_masked(results, dataset)
-    chosen = applicable(choose_metrics(metrics), truth.known, masked)
+    chosen = applicable_metrics(choose_metrics(metrics), truth.known, masked)
     chosen = [metric for metric in chosen if metric.task != "cost"]
-    key = {"dataset": dataset, "method": "oracle", "variant": "described", "k": "truth", "seed": 0}
-    rows, markers = [], empty_markers()
+    key = run_key(dataset, "oracle", k="truth", seed=0)
+    rows, markers = [], []
     if truth.known:
         partition = np.full(len(truth.cells), len(truth.classes), dtype=np.int64)
         partition[truth.labelled] = truth.codes
-        evidence = Evidence(open_reference(results, dataset, truth, masked), partition, {})
-        evidence.imputed = evidence.held_out
-        rows = score_rows(key, chosen, evidence)
+        inputs = MetricInputs(open_reference(results, dataset, truth, masked), partition, {})
+        inputs.imputed = inputs.held_out
+        rows = score_rows(key, chosen, inputs)
         counted = {"n_clusters": float(len(truth.classes)), "k_error": 0.0}
         for row in rows:
             row["value"] = counted.get(row["metric"], row["value"])
-        markers = marker_table(key, evidence, truth.classes)
-    io.write_parquet(results.scores(dataset, "oracle"), score_table(rows))
-    io.write_parquet(results.markers(dataset, "oracle"), markers)
+        markers = [marker_table(key, inputs, truth.classes)]
+    write_tables(results, dataset, "oracle", rows, markers)

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from blindfold.core import io
+from blindfold.core.expression import read_expression
 from blindfold.core.layout import Layout
 from blindfold.core.log import track
 from blindfold.core.methods import split_variant
-from blindfold.score.catalogue import choose_metrics
-from blindfold.score.evidence import Evidence, Reference, applicable, evaluate
+from blindfold.core.run_files import read_partition, read_record, read_snapshots
+from blindfold.core.truth import Truth, read_truth
 from blindfold.score.held_out import read_held_out, read_imputed
-from blindfold.score.metric import Metric
-from blindfold.score.read import read_expression, read_partition, read_record, read_snapshots
-from blindfold.score.tables import empty_markers, marker_table, score_table
-from blindfold.score.truth import Truth, read_truth
-
-if TYPE_CHECKING:
-    import pandas as pd
+from blindfold.score.metric import Metric, choose_metrics
+from blindfold.score.metric_inputs import MetricInputs, Reference, applicable_metrics, evaluate
+from blindfold.score.tables import marker_table, write_tables
 
 
 def score(
@@ -51,26 +48,25 @@ def score(
     """
     truth = read_truth(results, dataset)
     masked = is_masked(results, dataset)
-    chosen = applicable(choose_metrics(metrics), truth.known, masked)
+    chosen = applicable_metrics(choose_metrics(metrics), truth.known, masked)
     reference: Reference | None = None
-    values, markers = [], []
+    rows, markers = [], []
     for k, seed in track(runs, f"score {dataset} {method}"):
         record = read_record(results, dataset, method, k, seed)
-        key = _key(dataset, method, k, seed)
+        key = run_key(dataset, method, k, seed)
         if record["status"] != "ok":
-            values += _failed(key, chosen, record)
+            rows += _failed_rows(key, chosen, record)
             continue
         reference = reference or open_reference(results, dataset, truth, masked)
         folder = results.run(dataset, method, k, seed)
         partition, names = read_partition(folder / "clusters.parquet", truth.cells)
-        began = read_snapshots(folder / "snapshots.parquet", truth.cells).get(0)
-        evidence = Evidence(reference, partition, record, began)
+        initial = read_snapshots(folder / "snapshots.parquet", truth.cells).get(0)
+        inputs = MetricInputs(reference, partition, record, initial)
         if reference.held_out is not None:
-            evidence.imputed = read_imputed(folder / "imputed.h5ad", reference.held_out)
-        values += score_rows(key, chosen, evidence)
-        markers.append(marker_table(key, evidence, names))
-    io.write_parquet(results.scores(dataset, method), score_table(values))
-    io.write_parquet(results.markers(dataset, method), _join(markers))
+            inputs.imputed = read_imputed(folder / "imputed.h5ad", reference.held_out)
+        rows += score_rows(key, chosen, inputs)
+        markers.append(marker_table(key, inputs, names))
+    write_tables(results, dataset, method, rows, markers)
 
 
 def is_masked(results: Layout, dataset: str) -> bool:
@@ -87,20 +83,27 @@ def open_reference(results: Layout, dataset: str, truth: Truth, masked: bool) ->
     return Reference(truth, expression, read_held_out(results, dataset, truth.cells, genes))
 
 
+def run_key(dataset: str, method: str, k: str, seed: int) -> dict[str, Any]:
+    """Return the columns that name a run."""
+    name, variant = split_variant(method)
+    return {"dataset": dataset, "method": name, "variant": variant, "k": str(k), "seed": int(seed)}
+
+
 def score_rows(
-    key: dict[str, Any], metrics: list[Metric], evidence: Evidence
+    key: dict[str, Any], metrics: list[Metric], inputs: MetricInputs
 ) -> list[dict[str, Any]]:
     """Return one row per metric of a run that ended ``ok``."""
-    asked = [metric for metric in metrics if evidence.began is not None or not metric.of_start]
-    return [_row(key, metric, evaluate(metric, evidence), "ok") for metric in asked]
+    known = inputs.initial_partition is not None
+    asked = [metric for metric in metrics if known or not metric.of_initial]
+    return [_row(key, metric, evaluate(metric, inputs), "ok") for metric in asked]
 
 
-def _failed(
+def _failed_rows(
     key: dict[str, Any], metrics: list[Metric], record: dict[str, Any]
 ) -> list[dict[str, Any]]:
     """Return one row per metric of a run without a result; what it cost is still known."""
     rows = []
-    for metric in (metric for metric in metrics if not metric.of_start):
+    for metric in (metric for metric in metrics if not metric.of_initial):
         value = metric.function(record) if metric.task == "cost" else float("nan")
         rows.append(_row(key, metric, value, record["status"]))
     return rows
@@ -108,15 +111,3 @@ def _failed(
 
 def _row(key: dict[str, Any], metric: Metric, value: float, status: str) -> dict[str, Any]:
     return {**key, "task": metric.task, "metric": metric.name, "value": value, "status": status}
-
-
-def _key(dataset: str, method: str, k: str, seed: int) -> dict[str, Any]:
-    name, variant = split_variant(method)
-    return {"dataset": dataset, "method": name, "variant": variant, "k": str(k), "seed": int(seed)}
-
-
-def _join(tables: list[pd.DataFrame]) -> pd.DataFrame:
-    import pandas as pd
-
-    filled = [table for table in tables if len(table)]
-    return pd.concat(filled, ignore_index=True) if filled else empty_markers()

@@ -1,42 +1,26 @@
-"""The tables that `score` writes: their columns and types."""
+"""The tables that `score` writes."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from blindfold.score.evidence import Evidence
-from blindfold.score.markers import COLUMNS as MARKER_COLUMNS
+from blindfold.core import io
+from blindfold.core.layout import Layout
+from blindfold.core.tables import MARKERS, SCORES, empty_table
+from blindfold.score.metric_inputs import MetricInputs
 
 if TYPE_CHECKING:
     import pandas as pd
 
-_KEY = {"dataset": "str", "method": "str", "variant": "str", "k": "str", "seed": "int64"}
-_SCORES = {**_KEY, "task": "str", "metric": "str", "value": "float64", "status": "str"}
-_MARKERS = {**_KEY, **MARKER_COLUMNS, "group": "str", "matched_class": "str"}
 
-
-def score_table(rows: list[dict[str, Any]]) -> pd.DataFrame:
-    """Return the long table of metric values, one row per run and metric."""
-    import pandas as pd
-
-    return pd.DataFrame(rows, columns=list(_SCORES)).astype(_SCORES)
-
-
-def empty_markers() -> pd.DataFrame:
-    """Return the table of markers without a row."""
-    import pandas as pd
-
-    return pd.DataFrame({name: pd.Series(dtype=kind) for name, kind in _MARKERS.items()})
-
-
-def marker_table(key: dict[str, Any], evidence: Evidence, names: list[str]) -> pd.DataFrame:
+def marker_table(key: dict[str, Any], inputs: MetricInputs, names: list[str]) -> pd.DataFrame:
     """Return the markers of one partition.
 
     Parameters
     ----------
     key
         Dataset, method, variant, k and seed.
-    evidence
+    inputs
         The partition beside its reference.
     names
         Names of its groups, by code.
@@ -47,9 +31,38 @@ def marker_table(key: dict[str, Any], evidence: Evidence, names: list[str]) -> p
         ``group`` is the group's name; ``matched_class`` the class matched to it, empty
         where there is none.
     """
-    table = evidence.markers.copy()
-    classes = evidence.reference.truth.classes
-    matched = {cluster: classes[label] for cluster, label in evidence.matching.items()}
-    table["matched_class"] = table["group"].map(matched).fillna("").astype(str)
-    table["group"] = [names[group] for group in table["group"]]
-    return table.assign(**key)[list(_MARKERS)].astype(_MARKERS)
+    classes = inputs.reference.truth.classes
+    matched = {cluster: classes[code] for cluster, code in inputs.matching.items()}
+    groups = inputs.markers["group"]
+    table = inputs.markers.assign(
+        group=[names[group] for group in groups],
+        matched_class=[matched.get(group, "") for group in groups],
+        **key,
+    )
+    return table[list(MARKERS)].astype(MARKERS)
+
+
+def write_tables(
+    results: Layout,
+    dataset: str,
+    method: str,
+    rows: list[dict[str, Any]],
+    markers: list[pd.DataFrame],
+) -> None:
+    """Write the metric values and the markers of one method on one dataset.
+
+    Parameters
+    ----------
+    results, dataset, method
+        Where they go.
+    rows
+        One per run and metric.
+    markers
+        One table per run, as `marker_table` returns it.
+    """
+    import pandas as pd
+
+    scores = pd.DataFrame(rows, columns=list(SCORES)).astype(SCORES)
+    io.write_parquet(results.scores(dataset, method), scores)
+    joined = pd.concat([empty_table(MARKERS), *markers], ignore_index=True)
+    io.write_parquet(results.markers(dataset, method), joined)

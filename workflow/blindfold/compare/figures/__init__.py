@@ -1,4 +1,4 @@
-"""Figures: each is one module here with one function ``draw(view)``; found by looking."""
+"""Figures: each is one module here with one function ``draw(data)``; found by looking."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ import pkgutil
 from blindfold.core.layout import Layout
 
 
-def draw(results: Layout) -> None:
+def draw_figures(results: Layout) -> None:
     """Write every figure as PDF, PNG, SVG and CSV, and ``captions.json`` beside them.
 
     Parameters
     ----------
     results
-        The benchmark's files; the tables must have been written.
+        The benchmark's files.
 
     Raises
     ------
@@ -22,15 +22,15 @@ def draw(results: Layout) -> None:
         Where the plan, a table or a dataset is missing or damaged.
     """
     from blindfold.compare.drawing import house_style, save
-    from blindfold.compare.view import open_view
+    from blindfold.compare.figure_data import read_figure_data
     from blindfold.core import io
     from blindfold.core.log import log
 
-    view = open_view(results)
+    data = read_figure_data(results)
     captions = []
     with house_style():
         for kind in find_figures():
-            for drawing in importlib.import_module(f"{__name__}.{kind}").draw(view):
+            for drawing in importlib.import_module(f"{__name__}.{kind}").draw(data):
                 save(drawing, results.figures)
                 log.info("figure %s", drawing.name)
                 captions.append({"name": drawing.name, "kind": kind, "caption": drawing.caption})

@@ -13,10 +13,10 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from blindfold.compare.drawing import Drawing, new_figure
+from blindfold.compare.figure_data import ColouredPartition, FigureData
 from blindfold.compare.palette import INK, PAGE_MM, VALUES
-from blindfold.compare.panels import blank, title
-from blindfold.compare.shown import Shown, seeds
-from blindfold.compare.view import Partition, View
+from blindfold.compare.panels import hide, panel_title, say_no_result
+from blindfold.compare.representative_run import RepresentativeRun, list_seeds
 
 _CAPTION = (
     "Where the cells of each class of {dataset} go, in percent of the class (rows add up to 100; "
@@ -26,18 +26,20 @@ _CAPTION = (
 )
 
 
-def draw(view: View) -> Iterator[Drawing]:
+def draw(data: FigureData) -> Iterator[Drawing]:
     """Yield one figure per labelled dataset."""
-    for dataset in view.datasets:
-        truth, runs = view.truth(dataset), view.shown(dataset)
+    for dataset in data.datasets:
+        truth, runs = data.truth(dataset), data.representative_runs(dataset)
         if truth is None or not runs:
             continue
-        figure, data = _plot(view, truth, runs)
-        caption = _CAPTION.format(dataset=dataset, k=view.k(dataset), seeds=seeds(runs))
-        yield Drawing(f"confusion_{dataset}", figure, data, caption)
+        figure, shares = _plot(data, truth, runs)
+        caption = _CAPTION.format(dataset=dataset, k=data.k(dataset), seeds=list_seeds(runs))
+        yield Drawing(f"confusion_{dataset}", figure, shares, caption)
 
 
-def _plot(view: View, truth: Partition, runs: list[Shown]) -> tuple[Figure, pd.DataFrame]:
+def _plot(
+    data: FigureData, truth: ColouredPartition, runs: list[RepresentativeRun]
+) -> tuple[Figure, pd.DataFrame]:
     """Draw one matrix per method."""
     classes = list(truth.colours)
     columns = min(3 if len(classes) <= 12 else 2, len(runs))
@@ -46,26 +48,27 @@ def _plot(view: View, truth: Partition, runs: list[Shown]) -> tuple[Figure, pd.D
     side = min((PAGE_MM - names_mm) / max(columns, 2), max(42, 6.5 * len(classes)))
     width = min(PAGE_MM, names_mm + columns * side + 4)
     figure = new_figure(width, rows * (side * 0.9 + 8))
-    axes = list(figure.subplots(rows, columns, squeeze=False).flat)
-    tables = [pd.DataFrame(columns=["method", "seed", "class", "cluster", "share"])]
-    for index, run in enumerate(runs):
-        ax = axes[index]
-        ax.set_title(title(run), loc="left")
+    axes = figure.subplots(rows, columns, squeeze=False).flat
+    shares = []
+    for index, (ax, run) in enumerate(zip(axes, runs, strict=False)):
+        ax.set_title(panel_title(run), loc="left")
         if run.seed is None:
-            blank(ax, run.why)
+            say_no_result(ax, run.failures)
             continue
-        clusters = view.partition(run)
+        clusters = data.partition(run)
         table = confusion(truth, clusters)
-        paint(ax, table, classes, names=index % columns == 0)
-        frame(ax, table, dict(zip(clusters.groups, clusters.matched, strict=True)))
-        tables.append(_long(table, run.label, run.seed))
-    for ax in axes[len(runs) :]:
-        ax.set_axis_off()
-    filled = [table for table in tables if len(table)] or tables
-    return figure, pd.concat(filled, ignore_index=True)
+        _paint(ax, table, names=index % columns == 0)
+        _frame(ax, table, clusters.matching)
+        shares += [
+            (run.name, run.seed, name, cluster, share)
+            for name, row in table.iterrows()
+            for cluster, share in row.items()
+        ]
+    hide(axes[len(runs) :])
+    return figure, pd.DataFrame(shares, columns=["method", "seed", "class", "cluster", "share"])
 
 
-def confusion(truth: Partition, clusters: Partition) -> pd.DataFrame:
+def confusion(truth: ColouredPartition, clusters: ColouredPartition) -> pd.DataFrame:
     """Return the share of each class in each cluster, clusters in the order of the classes.
 
     Returns
@@ -73,22 +76,20 @@ def confusion(truth: Partition, clusters: Partition) -> pd.DataFrame:
     pandas.DataFrame
         classes x clusters; rows add up to 1.
     """
-    known = truth.groups != ""
+    known, classes = truth.groups != "", list(truth.colours)
     table = pd.crosstab(truth.groups[known], clusters.groups[known], normalize="index")
-    order = {name: i for i, name in enumerate(truth.colours)}
-    matched = dict(zip(clusters.groups, clusters.matched, strict=True))
-    wanted = sorted(table.columns, key=lambda c: (order.get(matched[c], len(order)), c))
-    return table.reindex(index=list(truth.colours))[wanted]
+    columns = [group for group in clusters.in_order_of(classes) if group in table]
+    return table.loc[classes, columns]
 
 
-def paint(ax: Axes, table: pd.DataFrame, classes: list[str], names: bool) -> None:
+def _paint(ax: Axes, table: pd.DataFrame, names: bool) -> None:
     """Draw one matrix with its values."""
     values = table.to_numpy()
     ax.imshow(values, cmap=VALUES, vmin=0, vmax=1, aspect="auto")
     ax.spines[:].set_visible(False)
     ax.tick_params(length=0)
     ax.set_xticks(range(table.shape[1]), table.columns)
-    ax.set_yticks(range(len(classes)), classes if names else [])
+    ax.set_yticks(range(table.shape[0]), table.index if names else [])
     ax.set_xlabel("cluster")
     if max(table.shape) > 14:
         return
@@ -101,16 +102,11 @@ def paint(ax: Axes, table: pd.DataFrame, classes: list[str], names: bool) -> Non
             )  # fmt: skip
 
 
-def frame(ax: Axes, table: pd.DataFrame, matched: dict[str, str]) -> None:
+def _frame(ax: Axes, table: pd.DataFrame, matching: dict[str, str]) -> None:
     """Frame the class that each cluster is matched to."""
     for column, cluster in enumerate(table.columns):
-        if matched[cluster]:
-            row = table.index.get_loc(matched[cluster])
+        if cluster in matching:
+            row = table.index.get_loc(matching[cluster])
             box = Rectangle((column - 0.5, row - 0.5), 1, 1, fill=False, ec=INK, lw=0.7)
             box.set_clip_on(False)
             ax.add_patch(box)
-
-
-def _long(table: pd.DataFrame, label: str, seed: int) -> pd.DataFrame:
-    long = table.rename_axis(index="class", columns="cluster").stack().rename("share").reset_index()
-    return long.assign(method=label, seed=seed)[["method", "seed", "class", "cluster", "share"]]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -12,10 +11,11 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 
+from blindfold.compare.benchmark import KEY, with_names
 from blindfold.compare.drawing import Drawing, new_figure
-from blindfold.compare.gather import KEY, label
-from blindfold.compare.palette import FAINT, PAGE_MM, method_colour, method_marker
-from blindfold.compare.view import View
+from blindfold.compare.figure_data import FigureData
+from blindfold.compare.palette import FAINT, PAGE_MM, method_colour, method_style
+from blindfold.compare.panels import hide
 
 _AXES = {"wall_s": "wall-clock time, s", "peak_rss_mb": "peak memory, MiB"}
 _CAPTION = (
@@ -26,10 +26,10 @@ _CAPTION = (
 )
 
 
-def draw(view: View) -> Iterator[Drawing]:
+def draw(data: FigureData) -> Iterator[Drawing]:
     """Yield the scatter plots, one row per dataset."""
-    table = collect(view)
-    datasets = [name for name in view.material.plan.datasets if name in set(table["dataset"])]
+    table = cost_and_quality(data)
+    datasets = [name for name in data.benchmark.datasets if name in set(table["dataset"])]
     if not datasets:
         return
     across = 1 if len(datasets) <= 3 else 2
@@ -38,19 +38,20 @@ def draw(view: View) -> Iterator[Drawing]:
     axes = figure.subplots(rows, 2 * across, squeeze=False, sharey="row")
     pairs = axes.reshape(-1, 2)
     for pair, dataset in zip(pairs, datasets, strict=False):
-        here = table[table["dataset"] == dataset]
+        shown = table[table["dataset"] == dataset]
         for ax, field in zip(pair, _AXES, strict=True):
-            _panel(ax, here, field)
+            _panel(ax, shown, field)
         pair[0].set_title(dataset, loc="left", fontweight="bold")
     lowest = min(0, table["ari"].min())
     for ax in axes.flat:
         ax.set_ylim(lowest - 0.05, 1.05)
     for ax in axes[:, 0]:
         ax.set_ylabel("ARI")
-    for ax in pairs[len(datasets) :].flat:
-        ax.set_axis_off()
-    names = table.drop_duplicates("name").sort_values(["control", "name"])
-    handles = [_handle(row) for row in names.itertuples()]
+    hide(pairs[len(datasets) :].flat)
+    names = table.drop_duplicates("name").sort_values(["control", "name"])["name"]
+    handles = [
+        Line2D([], [], ls="", ms=_size(name), label=name, **method_style(name)) for name in names
+    ]
     if across == 1:
         figure.legend(handles=handles, loc="outside right center")
     else:
@@ -58,29 +59,21 @@ def draw(view: View) -> Iterator[Drawing]:
     yield Drawing("cost", figure, table, _CAPTION)
 
 
-def collect(view: View) -> pd.DataFrame:
+def cost_and_quality(data: FigureData) -> pd.DataFrame:
     """Return cost and ARI of every run shown: those that ended ok, with the main k."""
-    runs = view.material.runs[[*KEY, "status", *_AXES]]
-    table = view.material.wide()[[*KEY, "ari"]].merge(runs, on=KEY)
-    main = {dataset: view.k(dataset) for dataset in view.material.plan.datasets}
-    table = table[(table["status"] == "ok") & (table["k"] == table["dataset"].map(main))]
-    table = table.dropna(subset=["ari"]).astype(dict.fromkeys(_AXES, float))
-    table.insert(0, "name", list(map(label, table["method"], table["variant"])))
-    return table.assign(control=[view.material.is_control(name) for name in table["method"]])
+    runs = data.benchmark.runs[[*KEY, "status", *_AXES]]
+    table = data.benchmark.runs_with_scores()[[*KEY, "ari"]].merge(runs, on=KEY)
+    table = data.at_main_k(table[table["status"] == "ok"])
+    table = with_names(table.dropna(subset=["ari"]).astype(dict.fromkeys(_AXES, float)))
+    return table.assign(control=table["method"].isin(data.benchmark.controls))
 
 
 def _panel(ax: Axes, runs: pd.DataFrame, field: str) -> None:
     """Draw one kind of cost on one dataset."""
     for (name, method), part in runs.groupby(["name", "method"], sort=True):
-        colour = method_colour(str(method))
-        hollow = "@" in str(name)
+        colour, mean = method_colour(method), part[[field, "ari"]].mean()
         ax.plot(part[field], part["ari"], ".", ms=2.5, color=colour, alpha=0.6, mew=0)
-        ax.plot(
-            [part[field].mean()], [part["ari"].mean()], method_marker(str(method)),
-            ms=4 if hollow else 5,
-            mfc="white" if hollow else colour, mec=colour if hollow else "white",
-            mew=1 if hollow else 0.4,
-        )  # fmt: skip
+        ax.plot([mean[field]], [mean["ari"]], ls="", ms=_size(name), **method_style(name))
     ax.set_xscale("log")
     _ticks(ax, runs[field])
     ax.set_xlabel(_AXES[field])
@@ -97,10 +90,6 @@ def _ticks(ax: Axes, values: pd.Series) -> None:
     ax.xaxis.set_minor_formatter(NullFormatter())
 
 
-def _handle(row: Any) -> Line2D:
-    colour, hollow = method_colour(row.method), "@" in row.name
-    return Line2D(
-        [], [], marker=method_marker(row.method), ls="", ms=4 if hollow else 5, label=row.name,
-        mfc="white" if hollow else colour, mec=colour if hollow else "white",
-        mew=1 if hollow else 0.4,
-    )  # fmt: skip
+def _size(name: str) -> int:
+    """Return the size of a marker: hollow ones look larger than they are."""
+    return 4 if "@" in name else 5

@@ -13,10 +13,11 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from blindfold.compare.drawing import Drawing, new_figure
-from blindfold.compare.gather import read_parquet
+from blindfold.compare.figure_data import ColouredPartition, FigureData
 from blindfold.compare.palette import PAGE_MM, QUIET
-from blindfold.compare.shown import Shown
-from blindfold.compare.view import Partition, View
+from blindfold.compare.representative_run import RepresentativeRun
+from blindfold.core import io
+from blindfold.core.tables import MARKERS
 
 _CMAP = "BuPu"
 _GENES = 30
@@ -30,32 +31,32 @@ _CAPTION = (
 )
 
 
-def draw(view: View) -> Iterator[Drawing]:
+def draw(data: FigureData) -> Iterator[Drawing]:
     """Yield one figure per labelled dataset on which a competitor gave a result."""
-    for dataset in view.datasets:
-        truth = view.truth(dataset)
-        best = next((run for run in view.shown(dataset) if run.seed is not None), None)
-        markers = view.material.results.markers(dataset, "oracle")
+    for dataset in data.datasets:
+        truth, runs = data.truth(dataset), data.representative_runs(dataset)
+        best = next((run for run in runs if run.seed is not None), None)
+        markers = data.benchmark.results.markers(dataset, "oracle")
         if truth is None or best is None or not markers.is_file():
             continue
         top = max(1, min(3, _GENES // len(truth.colours)))
-        genes = choose(read_parquet(markers), list(truth.colours), top)
+        genes = top_genes(io.read_parquet(markers, MARKERS), list(truth.colours), top)
         if not genes:
             continue
-        data = tabulate(view, dataset, genes, truth, best)
-        caption = _CAPTION.format(dataset=dataset, top=top, method=best.label, seed=best.seed)
-        yield Drawing(f"deg_{dataset}", _plot(data, best.label), data, caption)
+        table = expressed_genes(data, genes, truth, best)
+        caption = _CAPTION.format(dataset=dataset, top=top, method=best.name, seed=best.seed)
+        yield Drawing(f"deg_{dataset}", _plot(table, best.name), table, caption)
 
 
-def choose(markers: pd.DataFrame, classes: list[str], top: int) -> list[str]:
+def top_genes(markers: pd.DataFrame, classes: list[str], top: int) -> list[str]:
     """Return the best genes of each class in the order of the classes, each once."""
     best = markers[markers["rank"] <= top].sort_values(["rank"], kind="stable")
     lists = [best.loc[best["group"] == name, "gene"].tolist() for name in classes]
     return list(dict.fromkeys(gene for genes in lists for gene in genes))
 
 
-def tabulate(
-    view: View, dataset: str, genes: list[str], truth: Partition, run: Shown
+def expressed_genes(
+    data: FigureData, genes: list[str], truth: ColouredPartition, run: RepresentativeRun
 ) -> pd.DataFrame:
     """Return fraction and mean expression per gene and group, for the truth and for a run.
 
@@ -64,15 +65,16 @@ def tabulate(
     pandas.DataFrame
         source, group (as labelled on the axis), gene, fraction, mean, scaled.
     """
-    values = view.expression(dataset)[:, genes].X
-    dense = np.asarray(values.toarray() if hasattr(values, "toarray") else values)
-    clusters = view.partition(run)
-    order = {name: index for index, name in enumerate(truth.colours)}
-    matched = dict(zip(clusters.groups, clusters.matched, strict=True))
-    groups = sorted(matched, key=lambda g: (order.get(matched[g], len(order)), g))
-    shown = {group: f"{matched[group] or 'unmatched'} ({group})" for group in groups}
-    parts = [_expressed(dense, genes, truth.groups, {n: n for n in order}, "truth")]
-    parts.append(_expressed(dense, genes, clusters.groups, shown, run.label))
+    dense = data.expression(run.dataset)[:, genes].to_df().to_numpy()
+    clusters, classes = data.partition(run), list(truth.colours)
+    names = {
+        group: f"{clusters.matching.get(group, 'unmatched')} ({group})"
+        for group in clusters.in_order_of(classes)
+    }
+    parts = [
+        _expressed(dense, genes, truth.groups, {name: name for name in classes}, "truth"),
+        _expressed(dense, genes, clusters.groups, names, run.name),
+    ]
     table = pd.concat(parts, ignore_index=True)
     highest = table.groupby("gene")["mean"].transform("max")
     table["scaled"] = (table["mean"] / highest.where(highest > 0, 1)).fillna(0)
@@ -80,11 +82,11 @@ def tabulate(
 
 
 def _expressed(
-    dense: np.ndarray, genes: list[str], groups: np.ndarray, shown: dict[str, str], source: str
+    dense: np.ndarray, genes: list[str], groups: np.ndarray, names: dict[str, str], source: str
 ) -> pd.DataFrame:
-    """Return fraction and mean of each gene in each group, groups in the order of ``shown``."""
+    """Return fraction and mean of each gene in each group, groups in the order of ``names``."""
     rows = []
-    for group, name in shown.items():
+    for group, name in names.items():
         cells = dense[groups == group]
         facts = zip(genes, (cells > 0).mean(axis=0), cells.mean(axis=0), strict=True)
         rows += [(source, name, gene, float(part), float(mean)) for gene, part, mean in facts]
@@ -111,6 +113,7 @@ def _plot(data: pd.DataFrame, method: str) -> Figure:
 
 
 def _panel(ax: Axes, data: pd.DataFrame, genes: list[str], groups: list[str]) -> None:
+    """Draw one dot per gene and group."""
     x = data["group"].map({name: index for index, name in enumerate(groups)})
     y = data["gene"].map({name: index for index, name in enumerate(genes)})
     ax.scatter(
@@ -119,9 +122,7 @@ def _panel(ax: Axes, data: pd.DataFrame, genes: list[str], groups: list[str]) ->
     )  # fmt: skip
     ax.set_xlim(-0.6, len(groups) - 0.4)
     ax.set_ylim(len(genes) - 0.4, -0.6)
-    ax.set_xticks(
-        range(len(groups)), groups, rotation=90, ha="center", va="top"
-    )  # fmt: skip
+    ax.set_xticks(range(len(groups)), groups, rotation=90, ha="center", va="top")
     ax.tick_params(length=0)
     ax.spines[:].set(visible=True, color=QUIET)
 
@@ -145,8 +146,8 @@ def _keys(ax: Axes) -> None:
         borderaxespad=0,
     )  # fmt: skip
     sizes.set_in_layout(False)
-    place = ax.inset_axes((0.08, 0.08, 0.16, 0.36))
-    bar = ax.figure.colorbar(ScalarMappable(Normalize(0, 1), _CMAP), cax=place)
+    inset = ax.inset_axes((0.08, 0.08, 0.16, 0.36))
+    bar = ax.figure.colorbar(ScalarMappable(Normalize(0, 1), _CMAP), cax=inset)
     bar.set_label("mean expression\n(scaled per gene)")
     bar.set_ticks([0, 0.5, 1])
     bar.outline.set_linewidth(0.4)  # type: ignore[operator]

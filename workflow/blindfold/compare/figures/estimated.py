@@ -2,46 +2,38 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
+from blindfold.compare.benchmark import with_names
 from blindfold.compare.clusters import cluster_table
-from blindfold.compare.drawing import Drawing, new_figure
-from blindfold.compare.gather import label
-from blindfold.compare.palette import FAINT, INK, PAGE_MM, method_colour
-from blindfold.compare.standing import standing
-from blindfold.compare.view import View
+from blindfold.compare.drawing import Drawing
+from blindfold.compare.figure_data import FigureData
+from blindfold.compare.method_order import method_order
+from blindfold.compare.palette import FAINT, INK, method_colour
+from blindfold.compare.panels import dataset_grid, give_rows
 
 _CAPTION = (
     "Numbers of clusters that methods found where none was given: median over the seeds that ended "
     "ok (dot) and their range (line). The vertical line is the number of hidden classes, which no "
     "method saw. The rule of each method stands in the table of numbers of clusters."
 )
-_COLUMNS = 3
 
 
-def draw(view: View) -> Iterator[Drawing]:
+def draw(data: FigureData) -> Iterator[Drawing]:
     """Yield one panel per dataset; nothing where every number was given."""
-    table = cluster_table(view.material)
+    table = with_names(cluster_table(data.benchmark))
     table = table[(table["k"] == "estimate") & (table["n"] > 0)]
-    datasets = [name for name in view.material.plan.datasets if name in set(table["dataset"])]
+    datasets = [name for name in data.benchmark.datasets if name in set(table["dataset"])]
     if not datasets:
         return
-    table.insert(0, "name", list(map(label, table["method"], table["variant"])))
-    methods = [name for name in standing(view).methods if name in set(table["name"])]
-    columns = min(len(datasets), _COLUMNS)
-    rows = math.ceil(len(datasets) / columns)
-    figure = new_figure(PAGE_MM if columns > 1 else 110, rows * (4.4 * len(methods) + 14))
-    axes = figure.subplots(rows, columns, squeeze=False, sharey=True)
+    methods = [name for name in method_order(data).methods if name in set(table["name"])]
+    figure, axes = dataset_grid(datasets, methods, above_mm=14)
     for ax, dataset in zip(axes.flat, datasets, strict=False):
         _panel(ax, table[table["dataset"] == dataset], methods)
-        ax.set_title(dataset, loc="left", fontweight="bold")
-    for ax in list(axes.flat)[len(datasets) :]:
-        ax.set_axis_off()
     for ax in axes[:, 0]:
         ax.set_yticks(range(len(methods)), methods)
     yield Drawing("estimated", figure, table, _CAPTION)
@@ -58,7 +50,6 @@ def _panel(ax: Axes, rows: pd.DataFrame, methods: list[str]) -> None:
         ax.plot([row.found], [y], "o", ms=4, mfc=colour, mec="white", mew=0.4)
     ax.set_xlim(0, 1.08 * max(rows["found_max"].max(), 0 if pd.isna(classes) else classes))
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
-    ax.set_ylim(len(methods) - 0.4, -0.6)
+    give_rows(ax, methods)
     ax.set_xlabel("clusters found")
     ax.grid(axis="y", color=FAINT, lw=0.5)
-    ax.tick_params(axis="y", length=0)

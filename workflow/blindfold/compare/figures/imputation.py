@@ -8,11 +8,12 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
+from blindfold.compare.benchmark import with_names
 from blindfold.compare.drawing import Drawing, new_figure
-from blindfold.compare.gather import label
+from blindfold.compare.figure_data import FigureData
 from blindfold.compare.imputation import REFERENCES, imputation_table
-from blindfold.compare.palette import FAILURE, FAINT, PAGE_MM, QUIET, method_colour, method_marker
-from blindfold.compare.view import View
+from blindfold.compare.palette import FAILURE, FAINT, PAGE_MM, QUIET, method_colour, method_style
+from blindfold.compare.panels import give_rows
 
 _PANELS = {"l1_median": "median L1", "rmse": "RMSE", "cosine": "cosine"}
 _CAPTION = (
@@ -24,13 +25,11 @@ _CAPTION = (
 )
 
 
-def draw(view: View) -> Iterator[Drawing]:
+def draw(data: FigureData) -> Iterator[Drawing]:
     """Yield one figure, a row of panels per masked dataset; none where nothing is masked."""
-    table = imputation_table(view.material)
-    table.insert(0, "name", list(map(label, table["method"], table["variant"])))
-    main = {name: view.k(name) for name in view.material.plan.datasets}
-    table = table[(table["k"] == table["dataset"].map(main)) & table["metric"].isin(_PANELS)]
-    datasets = [name for name in main if name in set(table["dataset"])]
+    table = data.at_main_k(with_names(imputation_table(data.benchmark)))
+    table = table[table["metric"].isin(_PANELS)]
+    datasets = [name for name in data.benchmark.datasets if name in set(table["dataset"])]
     if not datasets:
         return
     first = table[table["metric"] == "l1_median"]
@@ -40,8 +39,8 @@ def draw(view: View) -> Iterator[Drawing]:
     axes = figure.subplots(len(datasets), len(_PANELS), squeeze=False, sharey=True)
     for row, dataset in zip(axes, datasets, strict=True):
         for ax, metric in zip(row, _PANELS, strict=True):
-            here = table[(table["dataset"] == dataset) & (table["metric"] == metric)]
-            _panel(ax, here.set_index("name"), methods)
+            shown = table[(table["dataset"] == dataset) & (table["metric"] == metric)]
+            _panel(ax, shown.set_index("name"), methods)
             ax.set_xlabel(_PANELS[metric])
         row[0].set_title(dataset, loc="left", fontweight="bold")
     yield Drawing("imputation", figure, table.reset_index(drop=True), _CAPTION)
@@ -58,22 +57,17 @@ def _panel(ax: Axes, table: pd.DataFrame, methods: list[str]) -> None:
         if name in table.index:
             _method(ax, y, name, table.loc[name])
     ax.set_yticks(range(len(methods)), methods)
-    ax.set_ylim(len(methods) - 0.4, -0.6)
+    give_rows(ax, methods)
     ax.margins(x=0.12)
-    ax.tick_params(axis="y", length=0)
     ax.spines["left"].set_visible(False)
 
 
 def _method(ax: Axes, y: int, name: str, row: pd.Series) -> None:
     """Draw one method's mean, its interval and its failures."""
-    colour, hollow = method_colour(row["method"]), "@" in name
     if np.isfinite(row["mean"]):
+        colour = method_colour(row["method"])
         ax.plot([row["ci_low"], row["ci_high"]], [y, y], color=colour, lw=1.2, alpha=0.6)
-        ax.plot(
-            [row["mean"]], [y], method_marker(row["method"]), ms=4.5,
-            mfc="white" if hollow else colour, mec=colour if hollow else "white",
-            mew=1 if hollow else 0.4,
-        )  # fmt: skip
+        ax.plot([row["mean"]], [y], ls="", ms=4.5, **method_style(name))
     if row["failed"]:
         ax.text(
             0.99, y, f"{row['failed']} failed", color=FAILURE, fontsize=5.5, va="center",

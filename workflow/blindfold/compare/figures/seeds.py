@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from blindfold.compare.drawing import Drawing, new_figure
-from blindfold.compare.gather import label
-from blindfold.compare.palette import FAILURE, FAINT, INK, PAGE_MM, QUIET, method_colour
-from blindfold.compare.standing import standing
-from blindfold.compare.view import View
+from blindfold.compare.benchmark import with_names
+from blindfold.compare.drawing import Drawing
+from blindfold.compare.figure_data import FigureData
+from blindfold.compare.method_order import method_order
+from blindfold.compare.palette import FAILURE, FAINT, INK, QUIET, method_colour
+from blindfold.compare.panels import dataset_grid, give_rows, name_methods
 
 _CAPTION = (
     "ARI of every seed (dots), the mean (bar) and its 95 % bootstrap interval over seeds (line; "
@@ -22,36 +23,27 @@ _CAPTION = (
     "order of the overall rank, controls in grey; red: how many of the planned runs failed, "
     "and how."
 )
-_COLUMNS = 3
 
 
-def draw(view: View) -> Iterator[Drawing]:
+def draw(data: FigureData) -> Iterator[Drawing]:
     """Yield the strip plot, one panel per dataset."""
-    stands = standing(view)
-    ranking, methods = stands.table, stands.methods
-    wide = view.material.wide()
-    wide["name"] = list(map(label, wide["method"], wide["variant"]))
-    datasets = list(view.material.plan.datasets)
-    columns = min(len(datasets), _COLUMNS)
-    rows = math.ceil(len(datasets) / columns)
-    figure = new_figure(PAGE_MM if columns > 1 else 110, rows * (4.4 * len(methods) + 12) + 5)
-    axes = figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=True)
-    shown = []
+    order = method_order(data)
+    ranking, methods = order.table, order.methods
+    runs = data.at_main_k(with_names(data.benchmark.runs_with_scores()))
+    datasets = data.benchmark.datasets
+    figure, axes = dataset_grid(datasets, methods, above_mm=12, legend_mm=5, sharex=True)
     for ax, dataset in zip(axes.flat, datasets, strict=False):
-        here = wide[(wide["dataset"] == dataset) & (wide["k"] == view.k(dataset))]
-        _panel(ax, here, ranking[ranking["dataset"] == dataset].set_index("name"), methods)
-        ax.set_title(dataset, loc="left", fontweight="bold")
-        shown.append(here)
+        ranks = ranking[ranking["dataset"] == dataset].set_index("name")
+        _panel(ax, runs[runs["dataset"] == dataset], ranks, methods)
     # shared by all panels
-    drawn = pd.concat(shown)
-    axes.flat[0].set_xlim(np.nanmin([-0.02, *drawn["ari"]]) - 0.04, 1.04)
+    axes.flat[0].set_xlim(np.nanmin([-0.02, *runs["ari"]]) - 0.04, 1.04)
     for empty in range(len(datasets), axes.size):
-        axes.flat[empty].set_axis_off()
-        axes.flat[empty - columns].tick_params(labelbottom=True)
-    _names(axes, methods, ranking)
+        axes.flat[empty - axes.shape[1]].tick_params(labelbottom=True)
+    for ax in axes[:, 0]:
+        name_methods(ax, methods, order.controls)
     _legend(figure)
     keep = ["dataset", "method", "variant", "k", "seed", "status", "ari", "nmi"]
-    yield Drawing("seeds", figure, drawn[keep], _CAPTION + stands.note())
+    yield Drawing("seeds", figure, runs[keep], _CAPTION + order.note())
 
 
 def _panel(ax: Axes, runs: pd.DataFrame, ranking: pd.DataFrame, methods: list[str]) -> None:
@@ -64,9 +56,8 @@ def _panel(ax: Axes, runs: pd.DataFrame, ranking: pd.DataFrame, methods: list[st
         ax.axhline(y, color=FAINT, lw=0.5, zorder=0)
         part = runs[runs["name"] == method]
         _method(ax, y, part, ranking.loc[method])
-    ax.set_ylim(len(methods) - 0.4, -0.6)
+    give_rows(ax, methods)
     ax.set_xlabel("ARI")
-    ax.tick_params(axis="y", length=0)
     ax.spines["left"].set_visible(False)
 
 
@@ -82,25 +73,18 @@ def _method(ax: Axes, y: int, part: pd.DataFrame, row: pd.Series) -> None:
     failed = part[~part["status"].isin(["ok", "unavailable"])]["status"]
     if len(failed):
         kinds = ", ".join(sorted(set(failed)))
-        told = f"{len(failed)} of {len(part)} failed: {kinds}"
+        message = f"{len(failed)} of {len(part)} failed: {kinds}"
         left = not len(values) or values.min() > 0.55
         ax.text(
-            0.02 if left else 0.99, y, told, color=FAILURE, fontsize=5.5, va="center",
+            0.02 if left else 0.99, y, message, color=FAILURE, fontsize=5.5, va="center",
             ha="left" if left else "right",
         )  # fmt: skip
     elif not len(values):
         ax.text(0.02, y, "not applicable", color=QUIET, fontsize=5.5, va="center")
 
 
-def _names(axes: np.ndarray, methods: list[str], ranking: pd.DataFrame) -> None:
-    controls = set(ranking.loc[ranking["control"], "name"])
-    for ax in axes[:, 0]:
-        ax.set_yticks(range(len(methods)), methods)
-        for text, name in zip(ax.get_yticklabels(), methods, strict=True):
-            text.set_color(QUIET if name in controls else INK)
-
-
-def _legend(figure: object) -> None:
+def _legend(figure: Figure) -> None:
+    """Explain the marks."""
     handles = [
         Line2D([], [], marker="o", ls="", ms=2.8, color=INK, label="seed"),
         Line2D([], [], marker="|", ls="", ms=6, mew=1.4, color=INK, label="mean"),
@@ -108,4 +92,4 @@ def _legend(figure: object) -> None:
         Line2D([], [], color=QUIET, lw=0.6, ls=(0, (4, 2)), label="random labels"),
         Line2D([], [], color=INK, lw=0.6, label="oracle"),
     ]
-    figure.legend(handles=handles, loc="outside lower right", ncols=5)  # type: ignore[attr-defined]
+    figure.legend(handles=handles, loc="outside lower right", ncols=5)

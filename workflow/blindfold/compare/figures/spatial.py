@@ -10,9 +10,9 @@ from matplotlib.axes import Axes
 from matplotlib.collections import EllipseCollection
 
 from blindfold.compare.drawing import Drawing
+from blindfold.compare.figure_data import ColouredPartition, FigureData
 from blindfold.compare.panels import draw_maps
-from blindfold.compare.shown import seeds
-from blindfold.compare.view import Partition, View
+from blindfold.compare.representative_run import list_seeds
 
 _CAPTION = (
     "Spots of {dataset} where they lie, each as wide as the spacing of spots. Each method is "
@@ -22,30 +22,29 @@ _CAPTION = (
 )
 
 
-def draw(view: View) -> Iterator[Drawing]:
+def draw(data: FigureData) -> Iterator[Drawing]:
     """Yield one figure per dataset with coordinates."""
-    for dataset in view.datasets:
-        adata = view.expression(dataset)
+    for dataset in data.datasets:
+        adata = data.expression(dataset)
         if "spatial" not in adata.obsm:
             continue
         xy = np.asarray(adata.obsm["spatial"], dtype=float)
-        pitch = adata.uns.get("blindfold", {}).get("pitch") or nearest(xy)
+        pitch = adata.uns.get("blindfold", {}).get("pitch") or nearest_distance(xy)
         width, height = np.ptp(xy, axis=0) + pitch
 
         paint = partial(paint_spots, xy=xy, pitch=float(pitch))
         aspect = float(np.clip(height / width, 0.05, 1.6))
         # sections side by side are wide
         columns = int(np.searchsorted([0.15, 0.4, 1 / 1.6], aspect)) + 1
-        figure, data = draw_maps(view, dataset, paint, aspect, columns)
-        data.insert(1, "x", xy[:, 0])
-        data.insert(2, "y", xy[:, 1])
-        caption = _CAPTION.format(
-            dataset=dataset, k=view.k(dataset), seeds=seeds(view.shown(dataset))
-        )
-        yield Drawing(f"spatial_{dataset}", figure, data, caption)
+        figure, cells = draw_maps(data, dataset, paint, aspect, columns)
+        cells.insert(1, "x", xy[:, 0])
+        cells.insert(2, "y", xy[:, 1])
+        seeds = list_seeds(data.representative_runs(dataset))
+        caption = _CAPTION.format(dataset=dataset, k=data.k(dataset), seeds=seeds)
+        yield Drawing(f"spatial_{dataset}", figure, cells, caption)
 
 
-def paint_spots(ax: Axes, partition: Partition, xy: np.ndarray, pitch: float) -> None:
+def paint_spots(ax: Axes, partition: ColouredPartition, xy: np.ndarray, pitch: float) -> None:
     """Draw spots as discs of one pitch, y downwards as in the image, axes in equal units."""
     size = np.full(len(xy), pitch)
     spots = EllipseCollection(
@@ -58,7 +57,7 @@ def paint_spots(ax: Axes, partition: Partition, xy: np.ndarray, pitch: float) ->
     ax.set_aspect("equal", anchor="NW")
 
 
-def nearest(xy: np.ndarray) -> float:
+def nearest_distance(xy: np.ndarray) -> float:
     """Return the median distance to the nearest neighbour."""
     from scipy.spatial import cKDTree
 

@@ -13,9 +13,10 @@ from matplotlib.axes import Axes
 from matplotlib.patches import Polygon, Rectangle
 
 from blindfold.compare.drawing import Drawing, new_figure
+from blindfold.compare.figure_data import FigureData
+from blindfold.compare.method_order import MethodOrder, method_order
 from blindfold.compare.palette import FAILURE, FAINT, INK, PAGE_MM, QUIET, VALUES
-from blindfold.compare.standing import standing
-from blindfold.compare.view import View
+from blindfold.compare.panels import name_methods
 
 _METRICS = {"mean_ari": "ARI", "mean_nmi": "NMI"}
 _CAPTION = (
@@ -33,11 +34,11 @@ _SIDE_BY_SIDE = 8
 """Most datasets for which the metrics stand beside each other; with more, one below the other."""
 
 
-def draw(view: View) -> Iterator[Drawing]:
+def draw(data: FigureData) -> Iterator[Drawing]:
     """Yield the heat map."""
-    shown = standing(view)
-    table, methods = shown.table, shown.methods
-    datasets = list(view.material.plan.datasets)
+    order = method_order(data)
+    table, methods = order.table, order.methods
+    datasets = data.benchmark.datasets
     stacked = len(datasets) > _SIDE_BY_SIDE
     across, down = (1, len(_METRICS)) if stacked else (len(_METRICS), 1)
     width = min(PAGE_MM, 46 + across * len(datasets) * 15 + 16)
@@ -50,21 +51,17 @@ def draw(view: View) -> Iterator[Drawing]:
         row, column = (index, 0) if stacked else (0, index)
         ax = figure.add_subplot(grid[row, column])
         _block(ax, table, methods, datasets, metric, cell)
-        _names(ax, methods, table, show=column == 0)
+        _names(ax, order, show=column == 0)
         if row < down - 1:
             ax.set_xticklabels([])
     _coverage(figure.add_subplot(grid[0, across]), table, methods)
-    yield Drawing("summary", figure, table, _CAPTION + _audits(view) + shown.note())
+    yield Drawing("summary", figure, table, _CAPTION + _audits(data) + order.note())
 
 
-def _audits(view: View) -> str:
+def _audits(data: FigureData) -> str:
     """Return what a caption says of datasets that were not prepared as a blind benchmark does."""
-    told = [f"{name} ({what})" for name, what in view.material.audits.items()]
-    return (
-        f" Audits, in the order only where there is nothing else: {', '.join(told)}."
-        if told
-        else ""
-    )
+    audits = ", ".join(f"{name} ({what})" for name, what in data.benchmark.audits.items())
+    return f" Audits, in the order only where there is nothing else: {audits}." if audits else ""
 
 
 def _block(
@@ -105,9 +102,9 @@ def _cell(ax: Axes, x: int, y: int, row: dict[str, Any], value: float, width: fl
     colour = mpl.colormaps[VALUES](float(np.clip(value, 0, 1)))
     ax.add_patch(Rectangle((x, y), 1, 1, fc=colour, ec="white", lw=1))
     ink = "white" if np.mean(colour[:3]) < 0.5 else INK
-    told = f"{value:.2f}".replace("-0.00", "0.00") if width > _WITH_NUMBER else ""
+    number = f"{value:.2f}".replace("-0.00", "0.00") if width > _WITH_NUMBER else ""
     middle = x + (0.35 if failed and not narrow else 0.5)
-    ax.text(middle, y + 0.5, told, ha="center", va="center", fontsize=6, color=ink)
+    ax.text(middle, y + 0.5, number, ha="center", va="center", fontsize=6, color=ink)
     if failed and narrow:
         corner = [(x + 0.7, y + 0.03), (x + 0.97, y + 0.03), (x + 0.97, y + 0.36)]
         ax.add_patch(Polygon(corner, fc=FAILURE, ec="white", lw=0.3))
@@ -118,12 +115,12 @@ def _cell(ax: Axes, x: int, y: int, row: dict[str, Any], value: float, width: fl
         )  # fmt: skip
 
 
-def _names(ax: Axes, methods: list[str], table: pd.DataFrame, show: bool) -> None:
+def _names(ax: Axes, order: MethodOrder, show: bool) -> None:
     """Write the methods' names and the line above the controls."""
-    controls = set(table.loc[table["control"], "name"])
-    ax.set_yticks(np.arange(len(methods)) + 0.5, methods if show else [])
-    for text, name in zip(ax.get_yticklabels(), methods, strict=False):
-        text.set_color(QUIET if name in controls else INK)
+    methods, controls = order.methods, order.controls
+    name_methods(ax, methods, controls, at=0.5)
+    if not show:
+        ax.set_yticklabels([])
     first = sum(name not in controls for name in methods)
     if 0 < first < len(methods):
         ax.axhline(first, color=INK, lw=0.8)

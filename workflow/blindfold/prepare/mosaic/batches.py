@@ -16,7 +16,7 @@ def draw_factors(batches: int, genes: int, strength: float, rng: np.random.Gener
     strength
         Standard deviation of the factors' natural logarithm, whose mean is 0.
     rng
-        Source of chance.
+        Random generator.
 
     Returns
     -------
@@ -45,7 +45,7 @@ def scale_counts(
     Returns
     -------
     scipy.sparse.csr_matrix
-        N x genes, integers; entries that become 0 stay stored, so that no row loses its support.
+        N x genes, integers; entries that become 0 stay stored, so that a row keeps its entries.
     """
     scaled = sp.csr_matrix(counts, dtype=np.float64, copy=True)
     row = np.repeat(batch, np.diff(scaled.indptr))

@@ -1,11 +1,11 @@
-"""Which domain each spot belongs to. Pure geometry, no expression."""
+"""The domain of each spot. Pure geometry, no expression."""
 
 from __future__ import annotations
 
 import numpy as np
 from scipy.stats import rankdata
 
-from blindfold.prepare.mosaic.layout import to_unit
+from blindfold.prepare.mosaic.lattice import to_unit
 from blindfold.prepare.mosaic.options import LayoutName
 
 FIELDS = 8
@@ -35,8 +35,8 @@ def plant_domains(
     Returns
     -------
     tuple of numpy.ndarray
-        Domain code from 0 of each position; and its place among the domains, from 0 to
-        domains - 1: the code itself but for a gradient, where it runs from one to the next.
+        Domain code from 0 of each spot; and the spot's position in the sequence of domains, from 0
+        to domains - 1: the code itself, except in a gradient, where it runs from one to the next.
     """
     if layout == "gradient":
         return _gradient(coordinates, weights(domains, evenness))
@@ -85,7 +85,7 @@ def _layers(coordinates: np.ndarray, sizes: np.ndarray) -> np.ndarray:
 
 
 def _mosaic(coordinates: np.ndarray, domains: int, evenness: float) -> np.ndarray:
-    """Return layers, then an island and a thin strip that lie across them."""
+    """Return layers, and an island and a thin strip that lie across them."""
     layers = domains - 2
     code = _layers(coordinates, np.linspace(1, 1.5, layers) * weights(layers, evenness)[::-1])
     x, y = to_unit(coordinates).T
@@ -97,7 +97,7 @@ def _mosaic(coordinates: np.ndarray, domains: int, evenness: float) -> np.ndarra
 
 
 def _islands(coordinates: np.ndarray, sizes: np.ndarray) -> np.ndarray:
-    """Return a background (0) that takes half of the tissue, and two islands of each domain."""
+    """Return a background (0) that covers half of the tissue, and two islands of each domain."""
     number = 2 * len(sizes)
     turn = GOLDEN_ANGLE * np.arange(number)
     # a sunflower: seeds at these radii and angles have equal areas around them
@@ -113,14 +113,14 @@ def _islands(coordinates: np.ndarray, sizes: np.ndarray) -> np.ndarray:
 
 
 def _checkerboard(coordinates: np.ndarray, domains: int) -> np.ndarray:
-    """Return square fields; two that share a side are never of one domain."""
+    """Return square fields; two that share a side never belong to one domain."""
     field = np.floor((to_unit(coordinates) + 1) / 2 * FIELDS).clip(0, FIELDS - 1).astype(int)
     step = 2 if domains > 2 else 1
     return np.asarray((field[:, 0] + step * field[:, 1]) % domains)
 
 
 def _gradient(coordinates: np.ndarray, sizes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return bins along x, and the place between the middles of neighbouring bins."""
+    """Return bins along x, and the position between the middles of neighbouring bins."""
     along = (rankdata(coordinates[:, 0]) - 0.5) / len(coordinates)
     edges = np.concatenate([[0], np.cumsum(sizes) / sizes.sum()])
     middles = (edges[:-1] + edges[1:]) / 2

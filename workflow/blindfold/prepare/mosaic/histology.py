@@ -33,7 +33,7 @@ def draw(
     informativeness
         How much density and stain depend on the domain, from 0 to 1.
     rng
-        Source of chance.
+        Random generator.
 
     Returns
     -------
@@ -93,7 +93,7 @@ def _nuclei(per_pixel: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     per_pixel
         Expected nuclei in each pixel, height x width.
     rng
-        Source of chance.
+        Random generator.
     """
     height, width = per_pixel.shape
     y, x = np.nonzero(rng.random(per_pixel.shape) < per_pixel)

@@ -1,4 +1,4 @@
-"""The knobs of a mosaic."""
+"""Options of a mosaic."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Options(Strict):
         description="mosaic: curved layers, an island and a thin strip; layers: curved layers; "
         "islands: two islands of each domain in a background; gradient: the mixture of cell types "
         "changes continuously along x, and domains are bins of it; checkerboard: square fields; "
-        "none: every spot draws its domain, neighbours tell nothing",
+        "none: every spot draws its domain, so that neighbours carry no information",
     )
     domains: int = Field(6, ge=2, le=12, description="number of domains; of a mosaic at least 3")
     evenness: float = Field(
@@ -55,7 +55,9 @@ class Options(Strict):
         description="sections: each batch is a tissue of its own, side by side; interleaved: "
         "neighbouring spots of one tissue belong to batches at random",
     )
-    capture: float = Field(0.5, gt=0, le=1, description="typical fraction of counts that is seen")
+    capture: float = Field(
+        0.5, gt=0, le=1, description="typical fraction of counts that is measured"
+    )
     depth_spread: float = Field(
         0.4, ge=0, description="standard deviation of the logarithm of that fraction over spots"
     )

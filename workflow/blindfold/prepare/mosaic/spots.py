@@ -1,4 +1,4 @@
-"""Expression of spots: sums of real cells, seen through an imperfect instrument."""
+"""Expression of spots: sums of real cells, measured by an imperfect instrument."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import numpy as np
 import scipy.sparse as sp
 
 WEIGHTS = (0.5, 0.3, 0.2)
-"""Shares of the three cell types that make a domain's own mixture."""
+"""Shares of the three cell types in a domain's own mixture."""
 
 
 def mix_types(
@@ -40,24 +40,24 @@ def mix_types(
     return np.asarray((1 - signal) * frequency / frequency.sum() + signal * own)
 
 
-def mix_spots(mixture: np.ndarray, place: np.ndarray) -> np.ndarray:
-    """Return each spot's mixture of cell types: its domain's, or one between two domains'.
+def mix_spots(mixture: np.ndarray, position: np.ndarray) -> np.ndarray:
+    """Return each spot's mixture of cell types: that of its domain, or one between two domains.
 
     Parameters
     ----------
     mixture
         D x T, see `mix_types`.
-    place
-        Place of each of N spots among the domains, from 0 to D - 1.
+    position
+        Position of each of N spots in the sequence of domains, from 0 to D - 1.
 
     Returns
     -------
     numpy.ndarray
-        N x T, rows sum to 1; linear between whole places.
+        N x T, rows sum to 1; linear between two domains.
     """
-    before = np.floor(place).astype(int)
+    before = np.floor(position).astype(int)
     after = np.minimum(before + 1, len(mixture) - 1)
-    share = (place - before)[:, None]
+    share = (position - before)[:, None]
     return np.asarray((1 - share) * mixture[before] + share * mixture[after])
 
 
@@ -75,7 +75,7 @@ def choose_cells(
     mean
         Mean number of cells in a spot, at least 1.
     rng
-        Source of chance.
+        Random generator.
 
     Returns
     -------
@@ -97,26 +97,26 @@ def choose_cells(
 def observe(
     counts: sp.csr_matrix, capture: float, spread: float, dropout: float, rng: np.random.Generator
 ) -> tuple[sp.csr_matrix, sp.csr_matrix]:
-    """See counts through an instrument: a depth for each spot, then dropout of single entries.
+    """Simulate the measurement: a depth for each spot, then dropout of single entries.
 
     Parameters
     ----------
     counts
-        Spots x genes, what is there.
+        Spots x genes before the measurement.
     capture
-        Median over spots of the fraction of counts that is seen (binomial thinning).
+        Median over spots of the fraction of counts that is measured (binomial thinning).
     spread
         Standard deviation of the logarithm of that fraction; it never exceeds 1.
     dropout
         Chance that an entry of 1 is lost; an entry of n is lost with chance ``dropout / n``.
     rng
-        Source of chance.
+        Random generator.
 
     Returns
     -------
     tuple of scipy.sparse.csr_matrix
-        Spots x genes, float32 integers: what is seen, and what would be seen without dropout.
-        A spot that would be empty keeps its largest entry.
+        Spots x genes, float32 integers: measured, and as measured without dropout. A spot that
+        would be empty keeps its largest entry.
     """
     counts = sp.csr_matrix(counts)
     counts.sort_indices()
@@ -124,12 +124,12 @@ def observe(
     per_entry = np.repeat(depth, np.diff(counts.indptr))
     captured = rng.binomial(counts.data.astype(np.int64), per_entry)
     lost = rng.random(len(captured)) < dropout / np.maximum(captured, 1)
-    seen, complete = counts.astype(np.float32), counts.astype(np.float32)
-    seen.data = np.where(lost, 0, captured).astype(np.float32)
-    for row in np.flatnonzero(np.asarray(seen.sum(axis=1)).ravel() == 0):
+    measured, complete = counts.astype(np.float32), counts.astype(np.float32)
+    measured.data = np.where(lost, 0, captured).astype(np.float32)
+    for row in np.flatnonzero(np.asarray(measured.sum(axis=1)).ravel() == 0):
         span = slice(counts.indptr[row], counts.indptr[row + 1])
-        seen.data[span.start + int(np.argmax(counts.data[span]))] = 1
-    complete.data = np.maximum(captured, seen.data).astype(np.float32)
-    for matrix in (seen, complete):
+        measured.data[span.start + int(np.argmax(counts.data[span]))] = 1
+    complete.data = np.maximum(captured, measured.data).astype(np.float32)
+    for matrix in (measured, complete):
         matrix.eliminate_zeros()
-    return seen, complete
+    return measured, complete

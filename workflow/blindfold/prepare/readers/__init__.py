@@ -10,13 +10,12 @@ from __future__ import annotations
 
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
+
+from anndata import AnnData
 
 from blindfold.core.datasets import DatasetCard
 from blindfold.core.errors import BlindfoldError, did_you_mean
-
-if TYPE_CHECKING:
-    from anndata import AnnData
 
 
 class Read(Protocol):

@@ -5,12 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+from PIL import Image
 
-from blindfold.core.errors import BlindfoldError
+from blindfold.prepare.reading import reading
 
 
 def read_image(file: Path) -> np.ndarray:
-    """Return a picture.
+    """Return an image.
 
     Returns
     -------
@@ -20,15 +21,7 @@ def read_image(file: Path) -> np.ndarray:
     Raises
     ------
     BlindfoldError
-        Where the file is no picture, or a truncated one.
+        Where the file is no image, or a truncated one.
     """
-    from PIL import Image
-
-    try:
-        with Image.open(file) as picture:
-            return np.array(picture.convert("RGB"), dtype=np.uint8)
-    except (OSError, SyntaxError) as error:
-        raise BlindfoldError(
-            "cannot read the image: truncated, damaged or no picture", file=file,
-            found=str(error).partition("\n")[0], expected="a PNG, JPEG or TIFF file",
-        ) from error  # fmt: skip
+    with reading(file, "the image", "a PNG, JPEG or TIFF file"), Image.open(file) as image:
+        return np.array(image.convert("RGB"), dtype=np.uint8)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 
-from blindfold.prepare.readers._hdf5 import opened
+from blindfold.prepare.readers._hdf5 import open_hdf5
 
 
 def load(file: Path, wanted: set[str]) -> dict[str, Any]:
@@ -23,7 +23,7 @@ def load(file: Path, wanted: set[str]) -> dict[str, Any]:
     BlindfoldError
         Where the file is no HDF5.
     """
-    with opened(file) as handle:
+    with open_hdf5(file) as handle:
         return {
             name: _value(handle, handle[name]) if name in wanted else None
             for name in handle

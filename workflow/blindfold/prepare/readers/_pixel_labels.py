@@ -1,4 +1,4 @@
-"""Labels that come as NumPy arrays beside the pixel coordinates of their spots."""
+"""Labels given as NumPy arrays together with the pixel coordinates of their spots."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from blindfold.core.errors import BlindfoldError
+from blindfold.prepare.reading import reading
 
 _ALLOWED = {
     ("numpy", "ndarray"),
@@ -35,25 +36,16 @@ def read_names(file: Path) -> list[str]:
     BlindfoldError
         Where the file is no such vector, or its pickle asks for anything but arrays.
     """
-    try:
-        with file.open("rb") as handle:
-            np.lib.format.read_magic(handle)
-            np.lib.format.read_array_header_1_0(handle)
-            names = _ArrayUnpickler(handle).load()
-    except Exception as error:  # a damaged pickle raises whatever its steps run into
-        raise _no_vector(file, str(error).partition("\n")[0]) from error
-    if not isinstance(names, np.ndarray) or names.ndim != 1:
-        raise _no_vector(file, type(names).__name__)
-    odd = [name for name in names.tolist() if not isinstance(name, str)]
-    if odd:
-        raise _no_vector(file, repr(odd[0]))
-    return [str(name) for name in names.tolist()]
-
-
-def _no_vector(file: Path, found: str) -> BlindfoldError:
-    return BlindfoldError(
-        "cannot read the labels", file=file, found=found, expected="a .npy vector of strings"
-    )
+    with reading(file, "the labels", "a .npy vector of strings"), file.open("rb") as handle:
+        np.lib.format.read_magic(handle)
+        np.lib.format.read_array_header_1_0(handle)
+        names = _ArrayUnpickler(handle).load()
+        if not isinstance(names, np.ndarray) or names.ndim != 1:
+            raise TypeError(f"found {type(names).__name__}")
+        odd = [name for name in names.tolist() if not isinstance(name, str)]
+        if odd:
+            raise TypeError(f"found {odd[0]!r}")
+        return [str(name) for name in names.tolist()]
 
 
 def labels_at(pixels: np.ndarray, names: Path, positions: Path) -> list[str]:
@@ -73,13 +65,13 @@ def labels_at(pixels: np.ndarray, names: Path, positions: Path) -> list[str]:
     BlindfoldError
         Where lengths differ, two labels lie at one pixel, or a spot has no label.
     """
-    labels, places = read_names(names), np.load(positions, allow_pickle=False)
-    if places.shape != (len(labels), 2):
+    labels, coordinates = read_names(names), np.load(positions, allow_pickle=False)
+    if coordinates.shape != (len(labels), 2):
         raise BlindfoldError(
-            "labels and their coordinates do not agree", file=positions, found=places.shape,
+            "labels and their coordinates do not agree", file=positions, found=coordinates.shape,
             expected=(len(labels), 2),
         )  # fmt: skip
-    found = dict(zip(_keys(places), labels, strict=True))
+    found = dict(zip(_keys(coordinates), labels, strict=True))
     if len(found) != len(labels):
         raise BlindfoldError("two labels lie at one pixel", file=positions)
     spots = _keys(pixels)

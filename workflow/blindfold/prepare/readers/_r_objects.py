@@ -1,4 +1,4 @@
-"""Objects of R data files: parsed, found by their place, and matrices among them."""
+"""Objects of R data files, and the matrices among them."""
 
 from __future__ import annotations
 
@@ -7,10 +7,13 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+import pandas as pd
+import rdata
 import scipy.sparse as sp
+import xarray
 
 from blindfold.core.errors import BlindfoldError, did_you_mean
-from blindfold.prepare.readers._parts import text
+from blindfold.prepare.reading import reading, text
 
 
 class Matrix(NamedTuple):
@@ -34,35 +37,26 @@ def load(file: Path) -> dict[str, Any]:
     BlindfoldError
         Where the file is no R data.
     """
-    import rdata
-
-    try:
-        with warnings.catch_warnings():
-            # S4 classes come as plain namespaces, which is what is wanted
-            warnings.filterwarnings("ignore", message="Missing constructor")
-            warnings.filterwarnings("ignore", message="Unknown encoding")
-            return dict(rdata.read_rda(file))
-    except Exception as error:
-        raise BlindfoldError(
-            "cannot read the file: truncated, damaged or no R data", file=file,
-            found=f"{type(error).__name__}: {str(error).partition(chr(10))[0]}",
-            expected="an .rda or .RData file",
-        ) from error  # fmt: skip
+    with reading(file, "the file", "R data: .rda or .RData"), warnings.catch_warnings():
+        # S4 classes come as plain namespaces, which is what is wanted
+        warnings.filterwarnings("ignore", message="Missing constructor")
+        warnings.filterwarnings("ignore", message="Unknown encoding")
+        return dict(rdata.read_rda(file))
 
 
-def follow(objects: dict[str, Any], place: list[str | int], file: Path) -> Any:
-    """Return what lies at a place; see the options of the reader.
+def object_at(objects: dict[str, Any], keys: list[str | int], file: Path) -> Any:
+    """Return the object that a list of keys leads to; see the options of the reader.
 
     Raises
     ------
     BlindfoldError
-        Where a part of the place is not there; the nearest name is suggested.
+        Where a key is not there; the nearest name is suggested.
     """
     found: Any = objects
-    for depth, part in enumerate(place):
+    for depth, part in enumerate(keys):
         members = _members(found)
         if part not in members:
-            where = " > ".join(map(str, place[:depth])) or "the file"
+            where = " > ".join(map(str, keys[:depth])) or "the file"
             raise BlindfoldError(
                 f"there is no {part!r} in {where}", file=file, field="options",
                 found=type(found).__name__, remedy=did_you_mean(str(part), map(str, members)),
@@ -72,7 +66,6 @@ def follow(objects: dict[str, Any], place: list[str | int], file: Path) -> Any:
 
 
 def _members(found: Any) -> dict[Any, Any]:
-    import pandas as pd
 
     if isinstance(found, dict):
         return found
@@ -83,24 +76,20 @@ def _members(found: Any) -> dict[Any, Any]:
     return dict(vars(found)) if hasattr(found, "__dict__") else {}
 
 
-def matrix_at(found: Any, place: list[str | int], file: Path) -> Matrix:
+def matrix_at(objects: dict[str, Any], keys: list[str | int], file: Path) -> Matrix:
     """Return a dgCMatrix, a data frame, or a matrix with or without names.
 
     Parameters
     ----------
-    found, place
-        What lies where; see `follow`.
-    file
-        Named in errors.
+    objects, keys, file
+        See `object_at`.
 
     Raises
     ------
     BlindfoldError
-        Where it is none of these.
+        Where there is none of these.
     """
-    import pandas as pd
-    import xarray
-
+    found = object_at(objects, keys, file)
     if all(hasattr(found, slot) for slot in ("i", "p", "Dim", "Dimnames")):
         parts = (found.x, found.i, found.p)
         values = sp.csc_matrix(parts, shape=tuple(int(length) for length in found.Dim))
@@ -115,16 +104,14 @@ def matrix_at(found: Any, place: list[str | int], file: Path) -> Matrix:
     if isinstance(found, np.ndarray) and found.ndim == 2:
         return Matrix(found, None, None)
     raise BlindfoldError(
-        "there is no matrix at this place", file=file, field="options.matrix",
-        found=f"{type(found).__name__} at {' > '.join(map(str, place))}",
+        "there is no matrix", file=file, field="options.matrix",
+        found=f"{type(found).__name__} at {' > '.join(map(str, keys))}",
         expected="a matrix, a dgCMatrix or a data frame",
     )  # fmt: skip
 
 
 def _names(names: Any) -> list[str] | None:
     """Return dimension names; R's NULL and automatic row numbers are no names."""
-    import pandas as pd
-
     if isinstance(names, pd.RangeIndex) or not hasattr(names, "__len__") or isinstance(names, str):
         return None
     return text(np.asarray(names)) if len(names) else None

@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
+from anndata import AnnData
 from pydantic import Field
 
 from blindfold.core import io
 from blindfold.core.datasets import DatasetCard
-from blindfold.core.errors import BlindfoldError
 from blindfold.core.strict import Strict
-from blindfold.prepare.readers._hdf5 import member, opened, sparse
-from blindfold.prepare.readers._parts import assemble, choose, text
-
-if TYPE_CHECKING:
-    from anndata import AnnData
+from blindfold.prepare.readers._assemble import assemble, cells_where, coordinates_of
+from blindfold.prepare.readers._hdf5 import open_hdf5, read_matrix
+from blindfold.prepare.reading import lookup, text
 
 
 class Options(Strict):
@@ -56,17 +54,18 @@ def read(files: dict[str, Path], options: dict[str, Any], card: DatasetCard) -> 
     """
     chosen = io.validate(Options, options, f"card {card.title!r}: options")
     file = files["counts"]
-    with opened(file) as loom:
-        place = "matrix" if chosen.layer is None else f"layers/{chosen.layer}"
-        counts = sp.csr_matrix(sparse(member(loom, place, file)).T)
-        attributes = _attributes(member(loom, "col_attrs", file))
-        genes = text(member(member(loom, "row_attrs", file), chosen.gene, file)[:])
-    cells = choose(attributes, chosen.cell, "options.cell", file)
+    with open_hdf5(file) as loom:
+        matrix = "matrix" if chosen.layer is None else f"layers/{chosen.layer}"
+        counts = sp.csr_matrix(read_matrix(lookup(loom, matrix, "options.layer", file)).T)
+        attributes = _attributes(lookup(loom, "col_attrs", "col_attrs", file))
+        rows = lookup(loom, "row_attrs", "row_attrs", file)
+        genes = text(lookup(rows, chosen.gene, "options.gene", file)[:])
+    cells = lookup(attributes, chosen.cell, "options.cell", file)
     adata = assemble(counts, list(cells), genes, attributes, file)
     if chosen.coordinates is not None:
-        xy = [choose(attributes, name, "options.coordinates", file) for name in chosen.coordinates]
-        adata.obsm["spatial"] = np.column_stack(xy).astype(np.float64)
-    kept = _kept(attributes, chosen.where, adata.n_obs, file)
+        names = chosen.coordinates
+        adata.obsm["spatial"] = coordinates_of(attributes, names, "options.coordinates", file)
+    kept = cells_where(attributes, chosen.where, adata.n_obs, file)
     return adata if kept.all() else adata[kept].copy()
 
 
@@ -77,18 +76,3 @@ def _attributes(group: Any) -> dict[str, np.ndarray]:
         name: values if values.dtype.kind in "biuf" else np.array(text(values), dtype=object)
         for name, values in columns.items()
     }
-
-
-def _kept(
-    attributes: dict[str, np.ndarray], where: dict[str, str | int], cells: int, file: Path
-) -> np.ndarray:
-    kept = np.ones(cells, dtype=bool)
-    for name, value in where.items():
-        found = choose(attributes, name, "options.where", file)
-        kept &= np.array(text(found), dtype=object) == str(value)
-    if not kept.any():
-        raise BlindfoldError(
-            "no cell is kept", file=file, field="options.where", found=where,
-            expected="values that occur in the column attributes",
-        )  # fmt: skip
-    return kept

@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import numpy as np
 import scipy.sparse as sp
+from anndata import AnnData
 from pydantic import Field
+from scipy.io import loadmat, whosmat
 
 from blindfold.core import io
 from blindfold.core.datasets import DatasetCard
-from blindfold.core.errors import BlindfoldError
 from blindfold.core.strict import Strict
-from blindfold.prepare.readers._linear import Log, linear
-from blindfold.prepare.readers._parts import assemble, check_length, choose, text
-
-if TYPE_CHECKING:
-    from anndata import AnnData
+from blindfold.prepare.readers import _matlab_hdf5
+from blindfold.prepare.readers._assemble import assemble, check_length
+from blindfold.prepare.readers._logarithms import Log, linear
+from blindfold.prepare.reading import lookup, reading, text
 
 
 class Options(Strict):
@@ -62,7 +62,7 @@ def read(files: dict[str, Path], options: dict[str, Any], card: DatasetCard) -> 
     }
     variables = _load(file, set(wanted.values()))
     found = {
-        field: choose(variables, name, f"options.{field}", file) for field, name in wanted.items()
+        field: lookup(variables, name, f"options.{field}", file) for field, name in wanted.items()
     }
     matrix = found["matrix"].T if chosen.cells == "columns" else found["matrix"]
     counts = linear(sp.csr_matrix(matrix), chosen.log)
@@ -80,21 +80,13 @@ def read(files: dict[str, Path], options: dict[str, Any], card: DatasetCard) -> 
 
 def _load(file: Path, wanted: set[str]) -> dict[str, Any]:
     """Return the wanted variables by name; of the others at most the names."""
-    from scipy.io import loadmat, whosmat
-
-    try:
-        others = dict.fromkeys(name for name, _, _ in whosmat(file))
-        loaded = loadmat(file, variable_names=sorted(wanted), chars_as_strings=True)
-        return others | {name: _plain(loaded[name]) for name in wanted & set(loaded)}
-    except NotImplementedError:
-        from blindfold.prepare.readers._matlab_hdf5 import load
-
-        return load(file, wanted)
-    except (ValueError, TypeError, OSError, EOFError) as error:
-        raise BlindfoldError(
-            "cannot read the file: truncated, damaged or no MATLAB file", file=file,
-            found=str(error).partition("\n")[0], expected="a .mat file",
-        ) from error  # fmt: skip
+    with reading(file, "the file", "a MATLAB file: .mat"):
+        try:
+            others = dict.fromkeys(name for name, _, _ in whosmat(file))
+            loaded = loadmat(file, variable_names=sorted(wanted), chars_as_strings=True)
+        except NotImplementedError:  # version 7.3
+            return _matlab_hdf5.load(file, wanted)
+    return others | {name: _plain(loaded[name]) for name in wanted & set(loaded)}
 
 
 def _plain(value: Any) -> Any:

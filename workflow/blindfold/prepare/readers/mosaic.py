@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import anndata
 import numpy as np
+import pandas as pd
+import scipy.sparse as sp
 
 from blindfold.core import io
 from blindfold.core.datasets import DatasetCard
+from blindfold.prepare.mosaic import batches, histology, spots
+from blindfold.prepare.mosaic.domains import domain_names
 from blindfold.prepare.mosaic.options import Options
-
-if TYPE_CHECKING:
-    import scipy.sparse as sp
-    from anndata import AnnData
-
-    from blindfold.prepare.mosaic.ground import Ground
-    from blindfold.prepare.mosaic.source import RealCells
+from blindfold.prepare.mosaic.real_cells import RealCells, read_cells
+from blindfold.prepare.mosaic.tissue import Tissue, lay_out_tissue
 
 
-def read(files: dict[str, Path], options: dict[str, Any], card: DatasetCard) -> AnnData:
+def read(files: dict[str, Path], options: dict[str, Any], card: DatasetCard) -> anndata.AnnData:
     """Make the tissue.
 
     Parameters
@@ -43,47 +43,41 @@ def read(files: dict[str, Path], options: dict[str, Any], card: DatasetCard) -> 
     BlindfoldError
         For an unknown option, a missing column, cells without counts, or too few spots.
     """
-    import anndata
-    import pandas as pd
-
-    from blindfold.prepare.mosaic import ground, histology, source
-
-    knobs = io.validate(Options, options, f"card {card.title!r}: options")
-    real = source.read_cells(files, knobs.cells, card)
-    # one generator each: changing the image's knobs leaves the counts as they are
-    streams = np.random.SeedSequence(knobs.seed).spawn(4)
-    chance, paint, site, bias = map(np.random.default_rng, streams)
-    tissue = ground.lay_ground(knobs, site)
-    seen, complete = _spots(real, tissue, knobs, chance, bias)
+    chosen = io.validate(Options, options, f"card {card.title!r}: options")
+    real = read_cells(files, chosen.cells, card)
+    # one generator each: changing the options of the image leaves the counts as they are
+    seeds = np.random.SeedSequence(chosen.seed).spawn(4)
+    expression_rng, image_rng, layout_rng, batch_rng = map(np.random.default_rng, seeds)
+    tissue = lay_out_tissue(chosen, layout_rng)
+    measured, complete = _counts(real, tissue, chosen, expression_rng, batch_rng)
+    names = np.array(domain_names(chosen.layout, chosen.domains))
     columns = {
-        card.label.column if card.label else "domain": ground.labels(tissue, knobs),
+        card.label.column if card.label else "domain": names[tissue.domain],
         card.batch or "batch": [f"batch {code + 1}" for code in tissue.batch],
     }
-    obs = pd.DataFrame(columns, index=[f"spot-{i + 1}" for i in range(knobs.spots)])
-    made = anndata.AnnData(seen, obs=obs, var=pd.DataFrame(index=real.genes))
+    obs = pd.DataFrame(columns, index=[f"spot-{i + 1}" for i in range(chosen.spots)])
+    made = anndata.AnnData(measured, obs=obs, var=pd.DataFrame(index=real.genes))
     made.layers["complete"] = complete
     made.obsm["spatial"] = tissue.coordinates
     if card.image:
         made.uns["image"], made.uns["scale"] = histology.draw(
-            tissue.coordinates, tissue.domain, knobs.pitch, knobs.image_width,
-            knobs.image_informativeness, paint,
+            tissue.coordinates, tissue.domain, chosen.pitch, chosen.image_width,
+            chosen.image_informativeness, image_rng,
         )  # fmt: skip
     return made
 
 
-def _spots(
-    real: RealCells, tissue: Ground, knobs: Options, rng: np.random.Generator,
-    bias: np.random.Generator,
+def _counts(
+    real: RealCells, tissue: Tissue, chosen: Options, rng: np.random.Generator,
+    batch_rng: np.random.Generator,
 ) -> tuple[sp.csr_matrix, sp.csr_matrix]:  # fmt: skip
-    """Return the counts of all spots, as they are seen and as they were before dropout."""
-    from blindfold.prepare.mosaic import batches, spots
-
+    """Return the counts of all spots, as measured and as they were before dropout."""
     frequency = np.bincount(real.types) / len(real.types)
-    mixture = spots.mix_types(knobs.domains, frequency, knobs.signal, rng)
-    mixed = spots.mix_spots(mixture, tissue.place)
-    there = spots.choose_cells(mixed, real.types, knobs.cells_per_spot, rng) @ real.counts
-    if knobs.batches > 1:
-        shape = (knobs.batches, there.shape[1])
-        factor = batches.draw_factors(*shape, knobs.batch_strength, bias)
-        there = batches.scale_counts(there, factor, tissue.batch, bias)
-    return spots.observe(there, knobs.capture, knobs.depth_spread, knobs.dropout, rng)
+    of_domains = spots.mix_types(chosen.domains, frequency, chosen.signal, rng)
+    of_spots = spots.mix_spots(of_domains, tissue.domain_position)
+    counts = spots.choose_cells(of_spots, real.types, chosen.cells_per_spot, rng) @ real.counts
+    if chosen.batches > 1:
+        shape = (chosen.batches, counts.shape[1])
+        factors = batches.draw_factors(*shape, chosen.batch_strength, batch_rng)
+        counts = batches.scale_counts(counts, factors, tissue.batch, batch_rng)
+    return spots.observe(counts, chosen.capture, chosen.depth_spread, chosen.dropout, rng)

@@ -3,47 +3,40 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import numpy as np
+import pandas as pd
 import scipy.sparse as sp
+import xarray
+from anndata import AnnData
 from pydantic import Field
 
 from blindfold.core import io
 from blindfold.core.datasets import DatasetCard
 from blindfold.core.errors import BlindfoldError
 from blindfold.core.strict import Strict
-from blindfold.prepare.readers._linear import Log, erase, linear
-from blindfold.prepare.readers._parts import (
-    assemble,
-    check_length,
-    choose,
-    cut_names,
-    join_by_name,
-    text,
-)
-from blindfold.prepare.readers._r_objects import follow, load, matrix_at
-
-if TYPE_CHECKING:
-    import pandas as pd
-    from anndata import AnnData
+from blindfold.prepare.readers._assemble import assemble, check_length, coordinates_of, cut_names
+from blindfold.prepare.readers._logarithms import Log, erase, linear
+from blindfold.prepare.readers._r_objects import load, matrix_at, object_at
+from blindfold.prepare.reading import lookup, match_rows, text
 
 
 class Options(Strict):
     """Options of the reader.
 
-    A place is a list: the object's name, then members of lists and slots of S4 objects by name,
-    positions in unnamed lists (from 0), columns of data frames. A Seurat object's counts lie at
-    ``[name, assays, RNA, counts]``, its cells at ``[name, meta.data]``.
+    Each object is found by a list of keys: its name, then members of lists and slots of S4 objects
+    by name, positions in unnamed lists (from 0), columns of data frames. The counts of a Seurat
+    object are ``[name, assays, RNA, counts]``, its cells ``[name, meta.data]``.
     """
 
-    matrix: list[str | int] = Field(min_length=1, description="place of the matrix")
+    matrix: list[str | int] = Field(min_length=1, description="keys of the matrix")
     cells: Literal["columns", "rows"] = Field("columns", description="what the cells are in it")
     labels: list[str | int] | None = Field(
-        None, description="place of a label vector, in the order of the cells unless it has names"
+        None, description="keys of a label vector, in the order of the cells unless it has names"
     )
     obs: list[str | int] | None = Field(
-        None, description="place of a data frame about the cells, joined by name"
+        None, description="keys of a data frame about the cells, matched by name"
     )
     obs_key: str | None = Field(None, description="its column of cell names; default: row names")
     coordinates: tuple[str, str] | None = Field(None, description="its columns of x and y")
@@ -76,27 +69,25 @@ def read(files: dict[str, Path], options: dict[str, Any], card: DatasetCard) -> 
     Raises
     ------
     BlindfoldError
-        Where the file is no R data, a place is not there, or names or lengths do not agree.
+        Where the file is no R data, a key is not there, or names or lengths do not agree.
     """
     chosen = io.validate(Options, options, f"card {card.title!r}: options")
     file = files["counts"]
     objects = load(file) | (load(files["obs"]) if "obs" in files else {})
-    matrix = matrix_at(follow(objects, chosen.matrix, file), chosen.matrix, file)
-    cells, genes = matrix.rows, matrix.columns
-    values = matrix.values
+    values, cells, genes = matrix_at(objects, chosen.matrix, file)
     if chosen.cells == "columns":
         values, cells, genes = values.T, genes, cells
     counts = erase(linear(sp.csr_matrix(values), chosen.log), genes, chosen.erase, file)
     obs = _obs(objects, chosen, cells, counts.shape[0], file)
     if chosen.labels is not None:
         column = card.label.column if card.label is not None else "label"
-        obs[column] = _labels(follow(objects, chosen.labels, file), cells, counts.shape[0], file)
+        obs[column] = _labels(object_at(objects, chosen.labels, file), cells, counts.shape[0], file)
     if chosen.name_part:
         obs |= cut_names(_named(cells, file), chosen.name_part, file)
     adata = assemble(counts, cells, genes, obs, file)
     if chosen.coordinates is not None:
-        xy = [choose(obs, name, "options.coordinates", file) for name in chosen.coordinates]
-        adata.obsm["spatial"] = np.column_stack(xy).astype(np.float64)
+        names = chosen.coordinates
+        adata.obsm["spatial"] = coordinates_of(obs, names, "options.coordinates", file)
     return adata
 
 
@@ -112,26 +103,23 @@ def _obs(
     """Return the columns of the data frame, in the order of the cells."""
     if chosen.obs is None:
         return {}
-    frame: pd.DataFrame = follow(objects, chosen.obs, file)
+    frame: pd.DataFrame = object_at(objects, chosen.obs, file)
     frame = frame.set_axis([str(column) for column in frame.columns], axis=1)
     if cells is None:
         # nothing but the order says which row is which cell
         check_length(frame, length, "rows of the table of cells", file)
         return {column: frame[column] for column in frame}
     key = chosen.obs_key
-    names = frame.index if key is None else choose(frame, key, "options.obs_key", file)
-    joined = join_by_name(frame, names, cells, file)
+    names = frame.index if key is None else lookup(frame, key, "options.obs_key", file)
+    joined = match_rows(frame, names, cells, file)
     return {column: joined[column] for column in joined}
 
 
 def _labels(found: Any, cells: list[str] | None, length: int, file: Path) -> list[str]:
     """Return a label vector in the order of the cells."""
-    import pandas as pd
-    import xarray
-
     if isinstance(found, xarray.DataArray) and found.coords and cells is not None:
         names = found.coords[found.dims[0]].values
-        frame = join_by_name(pd.DataFrame({"label": found.values}), names, cells, file)
+        frame = match_rows(pd.DataFrame({"label": found.values}), names, cells, file)
         return text(frame["label"])
     check_length(found, length, "labels", file)
     return text(np.asarray(found, dtype=object))

@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-import csv
-import gzip
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
-import scipy.sparse as sp
+import pandas as pd
+from anndata import AnnData
 from pydantic import Field
 
 from blindfold.core import io
 from blindfold.core.datasets import DatasetCard
-from blindfold.core.errors import BlindfoldError
 from blindfold.core.strict import Strict
+from blindfold.prepare.readers._assemble import assemble, coordinates_of
 from blindfold.prepare.readers._image import read_image
-from blindfold.prepare.readers._parts import assemble, choose, join_by_name
-
-if TYPE_CHECKING:
-    import pandas as pd
-    from anndata import AnnData
+from blindfold.prepare.readers._text_table import read_text_table
+from blindfold.prepare.reading import lookup, match_rows, reading
 
 
 class Cover(Strict):
@@ -70,61 +66,30 @@ def read(files: dict[str, Path], options: dict[str, Any], card: DatasetCard) -> 
         Where a file is no such table, or a spot of the counts has no position or no label row.
     """
     chosen = io.validate(Options, options, f"card {card.title!r}: options")
-    file = files["counts"]
-    table = _table(file, index_col=0, header=None, skiprows=1)
-    spots = [str(name) for name in table.index]
+    table = read_text_table(files["counts"], header=1, leading=1, others=[])
+    spots = table.leading[0]
     obs = {}
     if card.label is not None:
         labels = _at_spots(files["labels"], spots)
         for column in (card.label.column, *card.label.more):
-            obs[column] = choose(labels, column, "label.column", files["labels"])
-    adata = assemble(_counts(table, file), spots, _genes(file), obs, file)
-    selection = _at_spots(files["coordinates"], spots)
-    pixels = [
-        choose(selection, name, "columns", files["coordinates"]) for name in ("pixel_x", "pixel_y")
-    ]
-    adata.obsm["spatial"] = np.column_stack(pixels).astype(np.float64)
+            obs[column] = lookup(labels, column, "label.column", files["labels"])
+    adata = assemble(table.values, spots, table.columns[0], obs, files["counts"])
+    pixels, names = _at_spots(files["coordinates"], spots), ("pixel_x", "pixel_y")
+    adata.obsm["spatial"] = coordinates_of(pixels, names, "columns", files["coordinates"])
     if card.image:
         adata.uns["image"], adata.uns["scale"] = _image(files["image"], chosen)
     return adata
 
 
-def _table(file: Path, **how: Any) -> pd.DataFrame:
-    import pandas as pd
-
-    try:
-        return pd.read_csv(file, sep="\t", low_memory=False, **how)
-    except (ValueError, OSError, EOFError) as error:
-        raise BlindfoldError(
-            "cannot read the table", file=file, found=str(error).partition("\n")[0],
-            expected="tab separated columns, gzip allowed",
-        ) from error  # fmt: skip
-
-
-def _genes(file: Path) -> list[str]:
-    """Return the gene names as they stand; pandas would rename one that stands twice."""
-    with gzip.open(file, "rt") if file.suffix == ".gz" else file.open() as handle:
-        return next(csv.reader(handle, delimiter="\t"))[1:]
-
-
-def _counts(table: pd.DataFrame, file: Path) -> sp.csr_matrix:
-    odd = [str(place) for place, kind in table.dtypes.items() if kind.kind not in "biuf"]
-    if odd:
-        raise BlindfoldError(
-            f"{len(odd)} columns hold no numbers", file=file, field=f"column {odd[0]}",
-            expected="one row a spot, one column a gene",
-        )  # fmt: skip
-    return sp.csr_matrix(table.to_numpy())
-
-
 def _at_spots(file: Path, spots: list[str]) -> pd.DataFrame:
     """Return a table's rows for the spots; positions are rounded to those of the array."""
-    table = _table(file)
-    xy = [choose(table, name, "columns", file) for name in ("x", "y")]
-    # a spot that the annotation could not place has no position
-    placed = xy[0].notna() & xy[1].notna()
-    columns, rows = (each[placed].round().astype(int).astype(str) for each in xy)
-    return join_by_name(table[placed], columns + "x" + rows, spots, file)
+    with reading(file, "the table", "tab separated columns, gzip allowed"):
+        table = pd.read_csv(file, sep="\t", low_memory=False)
+    xy = [lookup(table, name, "columns", file) for name in ("x", "y")]
+    # a spot for which the annotation found no position has none
+    known = xy[0].notna() & xy[1].notna()
+    columns, rows = (each[known].round().astype(int).astype(str) for each in xy)
+    return match_rows(table[known], columns + "x" + rows, spots, file)
 
 
 def _image(file: Path, chosen: Options) -> tuple[np.ndarray, float]:

@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import Any, Literal, Self
 
 import scipy.sparse as sp
+from anndata import AnnData
 from pydantic import Field, model_validator
 
 from blindfold.core import io
 from blindfold.core.datasets import DatasetCard
 from blindfold.core.errors import BlindfoldError
 from blindfold.core.strict import Strict
-from blindfold.prepare.readers._linear import Log, linear
-from blindfold.prepare.readers._parts import assemble, check_length, choose
-from blindfold.prepare.readers._text import Text, read_lines, read_text
-
-if TYPE_CHECKING:
-    from anndata import AnnData
+from blindfold.prepare.readers._assemble import assemble, check_length
+from blindfold.prepare.readers._logarithms import Log, linear
+from blindfold.prepare.readers._text_table import TextTable, read_lines, read_text_table
+from blindfold.prepare.reading import lookup
 
 
 class Options(Strict):
@@ -73,7 +72,7 @@ def read(files: dict[str, Path], options: dict[str, Any], card: DatasetCard) -> 
     chosen = io.validate(Options, options, f"card {card.title!r}: options")
     file = files["counts"]
     parse = _cells_in_rows if chosen.cells == "rows" else _cells_in_columns
-    adata = parse(read_text(file, chosen.header, chosen.leading, chosen.obs), chosen, file)
+    adata = parse(read_text_table(file, chosen.header, chosen.leading, chosen.obs), chosen, file)
     if chosen.labels:
         labels = read_lines(files["labels"])
         check_length(labels, adata.n_obs, "labels", files["labels"])
@@ -81,18 +80,18 @@ def read(files: dict[str, Path], options: dict[str, Any], card: DatasetCard) -> 
     return adata
 
 
-def _cells_in_rows(table: Text, chosen: Options, file: Path) -> AnnData:
+def _cells_in_rows(table: TextTable, chosen: Options, file: Path) -> AnnData:
     cells = table.leading[0] if table.leading else None
     values = linear(table.values, chosen.log)
-    return assemble(values, cells, table.columns[0], table.taken, file)
+    return assemble(values, cells, table.columns[0], table.others, file)
 
 
-def _cells_in_columns(table: Text, chosen: Options, file: Path) -> AnnData:
+def _cells_in_columns(table: TextTable, chosen: Options, file: Path) -> AnnData:
     """Read annotation lines, named by the last filled field before the values, then genes."""
     annotations = dict(zip(table.header_names, table.columns, strict=True))
     cells = table.columns[0] if chosen.header == 1 else None
     if chosen.cell is not None:
-        cells = choose(annotations, chosen.cell, "options.cell", file)
+        cells = lookup(annotations, chosen.cell, "options.cell", file)
     if chosen.header > 1 and len(annotations) < chosen.header:
         raise BlindfoldError(
             "annotation lines without distinct names", file=file, field="options.header",

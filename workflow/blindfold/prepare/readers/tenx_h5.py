@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import warnings
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
+import scanpy as sc
+from anndata import AnnData
 from pydantic import Field
 
 from blindfold.core import io
 from blindfold.core.datasets import DatasetCard
-from blindfold.core.errors import BlindfoldError
 from blindfold.core.strict import Strict
-from blindfold.prepare.readers._hdf5 import opened
-
-if TYPE_CHECKING:
-    from anndata import AnnData
+from blindfold.prepare.readers._assemble import repeated_names_allowed
+from blindfold.prepare.readers._hdf5 import open_hdf5
+from blindfold.prepare.reading import reading
 
 
 class Options(Strict):
@@ -47,23 +46,13 @@ def read(files: dict[str, Path], options: dict[str, Any], card: DatasetCard) -> 
     BlindfoldError
         Where the file is no such matrix, or the genome has to be chosen.
     """
-    import scanpy as sc
-
     chosen = io.validate(Options, options, f"card {card.title!r}: options")
     file = files["counts"]
-    with opened(file) as handle:
+    with open_hdf5(file) as handle:
         groups = ", ".join(handle)
-    try:
-        with warnings.catch_warnings():
-            # `prepare` looks for repeated names itself
-            warnings.filterwarnings("ignore", message=".*names are not unique")
-            adata = sc.read_10x_h5(file, genome=chosen.genome, gex_only=True)
-            if chosen.names == "id":
-                adata.var_names = adata.var["gene_ids"].astype(str).to_numpy()
-    except Exception as error:
-        raise BlindfoldError(
-            "cannot read the file as a 10x matrix", file=file, field="options.genome",
-            found=f"groups {groups}; {str(error).partition(chr(10))[0]}",
-            expected="one group per genome (choose with option genome), or the group 'matrix'",
-        ) from error  # fmt: skip
+    expected = f"one group per genome (see options.genome) or the group 'matrix', among {groups}"
+    with reading(file, "the file as a 10x matrix", expected), repeated_names_allowed():
+        adata = sc.read_10x_h5(file, genome=chosen.genome, gex_only=True)
+        if chosen.names == "id":
+            adata.var_names = adata.var["gene_ids"].astype(str).to_numpy()
     return adata

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
+import pandas as pd
 import scipy.sparse as sp
+from anndata import AnnData
 from pydantic import Field
+from scipy.io import mmread
 
 from blindfold.core import io
 from blindfold.core.datasets import DatasetCard
-from blindfold.core.errors import BlindfoldError
 from blindfold.core.strict import Strict
-from blindfold.prepare.readers._parts import assemble, check_length
-
-if TYPE_CHECKING:
-    import pandas as pd
-    from anndata import AnnData
+from blindfold.prepare.readers._assemble import assemble, check_length
+from blindfold.prepare.reading import reading
 
 
 class Options(Strict):
@@ -50,7 +49,8 @@ def read(files: dict[str, Path], options: dict[str, Any], card: DatasetCard) -> 
     """
     chosen = io.validate(Options, options, f"card {card.title!r}: options")
     file = files["matrix"]
-    counts = _matrix(file)
+    with reading(file, "the matrix", "a Matrix Market file, plain or gzip"):
+        counts = sp.csr_matrix(sp.coo_matrix(mmread(file)).T)
     features = _table(files["features"])
     check_length(features, counts.shape[1], "features", files["features"])
     if features.shape[1] > 2:
@@ -62,25 +62,7 @@ def read(files: dict[str, Path], options: dict[str, Any], card: DatasetCard) -> 
     return assemble(counts, barcodes, features[column].tolist(), {}, file)
 
 
-def _matrix(file: Path) -> sp.csr_matrix:
-    from scipy.io import mmread
-
-    try:
-        return sp.csr_matrix(sp.coo_matrix(mmread(file)).T)
-    except (ValueError, OSError, EOFError) as error:
-        raise BlindfoldError(
-            "cannot read the file: truncated, damaged or no Matrix Market file", file=file,
-            found=str(error).partition("\n")[0], expected="matrix.mtx or matrix.mtx.gz",
-        ) from error  # fmt: skip
-
-
 def _table(file: Path) -> pd.DataFrame:
-    import pandas as pd
 
-    try:
+    with reading(file, "the table", "tab separated lines, plain or gzip"):
         return pd.read_csv(file, sep="\t", header=None, dtype=str, keep_default_na=False, quoting=3)
-    except (ValueError, OSError, EOFError) as error:
-        raise BlindfoldError(
-            "cannot read the file", file=file, found=str(error).partition("\n")[0],
-            expected="tab separated lines",
-        ) from error  # fmt: skip

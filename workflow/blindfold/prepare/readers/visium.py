@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-import warnings
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import numpy as np
+import pandas as pd
+from anndata import AnnData
 from pydantic import Field
 
 from blindfold.core import io
 from blindfold.core.datasets import DatasetCard
 from blindfold.core.errors import BlindfoldError
 from blindfold.core.strict import Strict
+from blindfold.prepare.readers import reader
+from blindfold.prepare.readers._assemble import repeated_names_allowed
 from blindfold.prepare.readers._image import read_image
-from blindfold.prepare.readers._parts import join_by_name, text
-
-if TYPE_CHECKING:
-    import pandas as pd
-    from anndata import AnnData
+from blindfold.prepare.readers._pixel_labels import labels_at
+from blindfold.prepare.reading import match_rows, reading, text
 
 COLUMNS = (
     "barcode", "in_tissue", "array_row", "array_col", "pxl_row_in_fullres", "pxl_col_in_fullres",
@@ -68,34 +68,25 @@ def read(files: dict[str, Path], options: dict[str, Any], card: DatasetCard) -> 
     BlindfoldError
         Where a barcode has no position, or a file is not what Space Ranger writes.
     """
-    from blindfold.prepare.readers import reader
-
     chosen = io.validate(Options, options, f"card {card.title!r}: options")
     adata = reader(chosen.counts.reader)(files, chosen.counts.options, card)
     file = files["positions"]
     table = read_positions(file)
-    table = join_by_name(table, table["barcode"], list(adata.obs_names), file)
-    under = (table["in_tissue"] == 1).to_numpy()
-    adata = _part(adata, under)
-    pixels = table.loc[under, ["pxl_col_in_fullres", "pxl_row_in_fullres"]]
+    table = match_rows(table, table["barcode"], adata.obs_names, file)
+    in_tissue = (table["in_tissue"] == 1).to_numpy()
+    if not in_tissue.all():
+        with repeated_names_allowed():
+            adata = adata[in_tissue].copy()
+    pixels = table.loc[in_tissue, ["pxl_col_in_fullres", "pxl_row_in_fullres"]]
     adata.obsm["spatial"] = pixels.to_numpy(dtype=np.float64)
     if card.image:
         adata.uns["image"] = read_image(files["image"])
         adata.uns["scale"] = read_scale(files["scalefactors"], chosen.resolution)
     if chosen.pixel_labels and card.label is not None:
-        from blindfold.prepare.readers._pixel_labels import labels_at
-
         adata.obs[card.label.column] = labels_at(
             adata.obsm["spatial"], files["labels"], files["label_pixels"]
         )
     return adata
-
-
-def _part(adata: AnnData, spots: np.ndarray) -> AnnData:
-    with warnings.catch_warnings():
-        # `prepare` looks for repeated names itself
-        warnings.filterwarnings("ignore", message=".*names are not unique")
-        return adata if spots.all() else adata[spots].copy()
 
 
 def read_positions(file: Path) -> pd.DataFrame:
@@ -111,9 +102,11 @@ def read_positions(file: Path) -> pd.DataFrame:
     BlindfoldError
         Where the file is no such table.
     """
-    import pandas as pd
-
-    try:
+    expected = (
+        "tissue_positions_list.csv, tissue_positions.csv or tissue_positions.parquet with the "
+        "columns " + ", ".join(COLUMNS)
+    )
+    with reading(file, "the spot positions", expected):
         if file.suffix == ".parquet":
             table = pd.read_parquet(file)
         else:
@@ -122,20 +115,8 @@ def read_positions(file: Path) -> pd.DataFrame:
             table = pd.read_csv(file, header=0 if named else None)
             if not named and table.shape[1] == len(COLUMNS):
                 table.columns = pd.Index(COLUMNS)
-    except (ValueError, OSError) as error:
-        raise _no_positions(file, str(error).partition("\n")[0]) from error
-    if not set(COLUMNS) <= set(map(str, table.columns)):
-        raise _no_positions(file, ", ".join(map(str, table.columns)))
-    table["barcode"] = text(table["barcode"])
-    return table[list(COLUMNS)]
-
-
-def _no_positions(file: Path, found: str) -> BlindfoldError:
-    return BlindfoldError(
-        "cannot read the spot positions", file=file, found=found,
-        expected="the columns " + ", ".join(COLUMNS),
-        remedy="use tissue_positions_list.csv, tissue_positions.csv or tissue_positions.parquet",
-    )  # fmt: skip
+        table = table[list(COLUMNS)]
+    return table.assign(barcode=text(table["barcode"]))
 
 
 def read_scale(file: Path, resolution: str) -> float:

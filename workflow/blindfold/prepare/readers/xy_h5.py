@@ -3,24 +3,22 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+from anndata import AnnData
 
 from blindfold.core import io
 from blindfold.core.datasets import DatasetCard
 from blindfold.core.errors import BlindfoldError
 from blindfold.core.strict import Strict
-from blindfold.prepare.readers._hdf5 import compressed, opened, sparse
-from blindfold.prepare.readers._parts import assemble, check_length, text
-
-if TYPE_CHECKING:
-    import scipy.sparse as sp
-    from anndata import AnnData
+from blindfold.prepare.readers._assemble import assemble, check_length
+from blindfold.prepare.readers._hdf5 import open_hdf5, read_matrix
+from blindfold.prepare.reading import text
 
 
 class Options(Strict):
-    """The reader has no options: which of the two layouts a file has is seen from the file."""
+    """The reader has no options: the file itself shows which of the two layouts it has."""
 
 
 def read(files: dict[str, Path], options: dict[str, Any], card: DatasetCard) -> AnnData:
@@ -51,7 +49,7 @@ def read(files: dict[str, Path], options: dict[str, Any], card: DatasetCard) -> 
     """
     io.validate(Options, options, f"card {card.title!r}: options")
     file = files["counts"]
-    with opened(file) as handle:
+    with open_hdf5(file) as handle:
         if "X" in handle:
             return _read_xy(handle, card, file)
         if "exprs" in handle:
@@ -63,7 +61,7 @@ def read(files: dict[str, Path], options: dict[str, Any], card: DatasetCard) -> 
 
 
 def _read_xy(handle: Any, card: DatasetCard, file: Path) -> AnnData:
-    counts = _matrix(handle["X"])
+    counts = read_matrix(handle["X"])
     obs = {}
     if "Y" in handle:
         labels = _column(handle["Y"])
@@ -78,11 +76,7 @@ def _read_exprs(handle: Any, file: Path) -> AnnData:
     cells, genes = (
         text(handle[name][:]) if name in handle else None for name in ("obs_names", "var_names")
     )
-    return assemble(_matrix(handle["exprs"]), cells, genes, obs, file)
-
-
-def _matrix(found: Any) -> sp.csr_matrix:
-    return sparse(found) if hasattr(found, "dtype") else compressed(found)
+    return assemble(read_matrix(handle["exprs"]), cells, genes, obs, file)
 
 
 def _column(found: Any) -> np.ndarray | None:

@@ -2,60 +2,40 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 
 from blindfold.score.metric import metric
 
-_PROTOCOL = "Wang et al. (2021), Nature Communications 12, 1882: held-out non-zero entries"
-
-
-@metric(
-    name="l1_median",
+_imputation = partial(
+    metric,
     task="imputation",
-    title="Median error of held-out entries (L1)",
     range=(0, None),
     direction="lower",
-    reference=_PROTOCOL,
+    reference="Wang et al. (2021), Nature Communications 12, 1882: held-out non-zero entries",
 )
+
+
+@_imputation(title="Median error of held-out entries (L1)")
 def l1_median(imputed: np.ndarray, held_out: np.ndarray) -> float:
     """Return the median over held-out entries of |log(1 + imputed) - log(1 + count)|."""
     return float(np.median(np.abs(imputed - held_out)))
 
 
-@metric(
-    name="l1_mean",
-    task="imputation",
-    title="Mean error of held-out entries (L1)",
-    range=(0, None),
-    direction="lower",
-    reference=_PROTOCOL,
-)
+@_imputation(title="Mean error of held-out entries (L1)")
 def l1_mean(imputed: np.ndarray, held_out: np.ndarray) -> float:
     """Return the mean over held-out entries of |log(1 + imputed) - log(1 + count)|."""
     return float(np.mean(np.abs(imputed - held_out)))
 
 
-@metric(
-    name="rmse",
-    task="imputation",
-    title="Root mean square error of held-out entries",
-    range=(0, None),
-    direction="lower",
-    reference=_PROTOCOL,
-)
+@_imputation(title="Root mean square error of held-out entries")
 def rmse(imputed: np.ndarray, held_out: np.ndarray) -> float:
     """Return the root of the mean squared difference of log(1 + imputed) and log(1 + count)."""
     return float(np.sqrt(np.mean((imputed - held_out) ** 2)))
 
 
-@metric(
-    name="cosine",
-    task="imputation",
-    title="Cosine of imputed and held-out entries",
-    range=(0, 1),
-    direction="higher",
-    reference=_PROTOCOL,
-)
+@_imputation(title="Cosine of imputed and held-out entries", range=(0, 1), direction="higher")
 def cosine(imputed: np.ndarray, held_out: np.ndarray) -> float:
     """Return the cosine of the angle between all imputed and all held-out values, logarithms.
 

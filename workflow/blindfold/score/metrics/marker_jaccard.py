@@ -10,7 +10,6 @@ TOP = 20
 
 
 @metric(
-    name="marker_jaccard",
     task="markers",
     title=f"Overlap of the top {TOP} marker genes (Jaccard)",
     range=(0, 1),

@@ -1,0 +1,71 @@
+"""What a run left: its record, its clusters, and the clusters it had during training."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from blindfold.core import io
+from blindfold.core.errors import BlindfoldError
+from blindfold.core.layout import Layout
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def read_record(results: Layout, dataset: str, method: str, k: str, seed: int) -> dict[str, Any]:
+    """Read the record of one run; a planned run without one was killed before it could write."""
+    path = results.record(dataset, method, k, seed)
+    if not path.is_file():
+        return {"status": "killed", "reason": "no record"}
+    record: dict[str, Any] = io.read_json(path)
+    if "status" not in record:
+        raise BlindfoldError("a field is missing", file=path, field="status")
+    return record
+
+
+def read_partition(path: Path, cells: np.ndarray) -> tuple[np.ndarray, list[str]]:
+    """Read the clusters of one run in the order of ``cells``: codes from 0, and their names.
+
+    Raises
+    ------
+    BlindfoldError
+        Where the table does not give every cell exactly one cluster: a partial answer is never
+        scored as if complete.
+    """
+    return _partition(io.read_parquet(path, ["cell", "cluster"]), path, cells)
+
+
+def read_snapshots(path: Path, cells: np.ndarray) -> dict[int, np.ndarray]:
+    """Read the clusters kept during training, by epoch, as `read_partition`; none without a file.
+
+    Epoch 0 is the partition that training began with.
+    """
+    if not path.is_file():
+        return {}
+    parts = io.read_parquet(path, ["epoch", "cell", "cluster"]).groupby("epoch", sort=True)
+    return {int(epoch): _partition(part, path, cells)[0] for epoch, part in parts}
+
+
+def _partition(table: pd.DataFrame, path: Path, cells: np.ndarray) -> tuple[np.ndarray, list[str]]:
+    """Return codes in the order of ``cells``, and the clusters' names."""
+    import pandas as pd
+
+    names = table["cell"].astype(str)
+    twice, lost = names[names.duplicated()], np.setdiff1d(cells, names)
+    extra = np.setdiff1d(names, cells)
+    for what, bad in (("twice", twice), ("missing", lost), ("unknown", extra)):
+        if len(bad):
+            raise BlindfoldError(
+                "clusters must hold every cell once", file=path, field="cell",
+                found=f"{len(bad)} cells {what}, such as {sorted(bad)[0]!r}",
+                expected=f"the {len(cells)} cells of the input",
+                remedy="delete the run's folder and run it again",
+            )  # fmt: skip
+    clusters = pd.Series(table["cluster"].to_numpy(), index=names).reindex(cells)
+    if clusters.isna().any():
+        raise BlindfoldError("a cell has no cluster", file=path, field="cluster")
+    names_of, codes = np.unique(clusters.to_numpy(), return_inverse=True)
+    return codes.astype(np.int64), [str(name) for name in names_of]
