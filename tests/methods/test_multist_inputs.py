@@ -9,7 +9,7 @@ import pytest
 import scipy.sparse as sp
 
 from methods.contract import Job
-from methods.multist.inputs import expression, genes_in_enough_spots, image_tokens, neighbor_graph
+from methods.multist.inputs import common_genes, expression, image_tokens, neighbor_graph
 from methods.shared.expression.pca import principal_components
 from methods.shared.graphs.weights import normalized_adjacency
 from methods.shared.image.features import histology_features
@@ -49,10 +49,10 @@ def test_genes_of_few_spots_or_counts_are_dropped():
     """50 spots, then ten counts; of small tissues a fifth of the spots."""
     counts = np.zeros((400, 4), dtype=np.float32)
     counts[:, 0], counts[:60, 1], counts[:49, 2], counts[:100, 3] = 5, 1, 9, 1
-    np.testing.assert_array_equal(genes_in_enough_spots(sp.csr_matrix(counts), 50), [0, 1, 3])
+    np.testing.assert_array_equal(common_genes(sp.csr_matrix(counts), 50), [0, 1, 3])
     few = sp.csr_matrix(counts[:9])
-    np.testing.assert_array_equal(genes_in_enough_spots(few, 50), [0, 2])
-    np.testing.assert_array_equal(genes_in_enough_spots(sp.csr_matrix(counts[:2, 1:2]), 50), [0])
+    np.testing.assert_array_equal(common_genes(few, 50), [0, 2])
+    np.testing.assert_array_equal(common_genes(sp.csr_matrix(counts[:2, 1:2]), 50), [0])
 
 
 def test_features_of_the_user_take_the_place_of_the_image():

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 import pytest
 import torch
-from torch.nn.functional import binary_cross_entropy_with_logits
+from torch.nn.functional import binary_cross_entropy_with_logits, softplus
 
 from methods.scgnn import losses
 from methods.scgnn.losses import InnerProductDecoder
 from methods.shared.graphs.weights import with_loops
+from methods.shared.losses.with_gradient import row_blocks
 from methods.shared.training.seeding import torch_stream
 from tests.methods.test_scgnn_cell_graph import graph
+from tests.methods.toys import leaves, same_gradients
 
 
 def dense_loss(adjacency: np.ndarray, z: torch.Tensor) -> torch.Tensor:
@@ -26,8 +30,7 @@ def dense_loss(adjacency: np.ndarray, z: torch.Tensor) -> torch.Tensor:
 @pytest.mark.parametrize("rows", [7, 60])
 def test_blocked_loss_is_the_dense_one(rows, monkeypatch):
     """Value and gradient against cross-entropy with logits, some rows at a time."""
-    whole = losses.softplus_pairs
-    monkeypatch.setattr(losses, "softplus_pairs", lambda a, b: whole(a, b, block=rows))
+    monkeypatch.setattr(losses, "row_blocks", partial(row_blocks, rows=rows))
     adjacency = graph()
     z = torch.randn(60, 16, dtype=torch.float64, generator=torch_stream(0, "z"))
     z.requires_grad_()
@@ -38,6 +41,14 @@ def test_blocked_loss_is_the_dense_one(rows, monkeypatch):
     torch.testing.assert_close(
         torch.autograd.grad(found, z), torch.autograd.grad(expected, z), rtol=1e-6, atol=1e-9
     )
+
+
+def test_drawn_columns_stand_for_all():
+    """The sum of softplus over drawn columns, scaled up, with the gradients of both sides."""
+    sampled = InnerProductDecoder(with_loops(graph()), 10, torch_stream(0, "pairs"), columns=12)
+    drawn = torch.randperm(60, generator=torch_stream(0, "pairs"))[:12]
+    (z,) = leaves((60, 5))
+    same_gradients(sampled.all_pairs(3 * z), 5 * softplus(9 * z @ z[drawn].T).sum(), [z])
 
 
 def test_sampled_loss_is_unbiased():

@@ -55,7 +55,7 @@ def test_scaled_features_of_cells_are_an_option():
 
 def test_many_cells_find_neighbours_in_components(monkeypatch):
     """From 10,000 cells on, in 50 principal components, still by cosine."""
-    monkeypatch.setattr(inputs, "COMPONENTS_FROM", 100)
+    monkeypatch.setattr(inputs, "EXACT_UP_TO", 100)
     data, _ = cells(120, genes=90)
     graph = cells_of(data, 90, 15, "counts")[1]
     logged = scanpy_cells(data, 90).X.toarray()

@@ -42,9 +42,9 @@ def test_views_embedding_trunk_and_heads_have_their_shapes():
     assert [tuple(view.shape) for view in views] == [(144, 64)] * 4
     z = model.network.embed(views)
     assert z.shape == (144, 64)
-    hidden = model.network.decode(z)
+    hidden = model.network.decoder.hidden(z)
     assert hidden.shape == (144, 128)
-    pairs = zip(model.network.head, model.network.head_bias, strict=True)
+    pairs = zip(model.network.decoder.head, model.network.decoder.head_bias, strict=True)
     heads = [hidden @ weight.T + bias for weight, bias in pairs]
     assert [tuple(head.shape) for head in heads] == [(144, 60)] * 3
 
@@ -108,9 +108,10 @@ def test_a_step_is_that_of_the_equations(variant, loops):
     np.testing.assert_allclose(found, looped / looped.sum(axis=1, keepdims=True), rtol=1e-5)
     views = literal_views(model)
     net, z = model.network, model.network.embed(views)
+    made = net.decoder
     same = dense_gram_distance(views.shared_spatial, views.shared_expression)
     expected = {
-        "zinb": 0.7 * zinb_heads(net.decode(z), net.head, net.head_bias, model.target),
+        "zinb": 0.7 * zinb_heads(made.hidden(z), made.head, made.head_bias, model.target),
         "consistency": 3.0 * same,
         "spatial": 0.2 * literal(z, torch.tensor(inputs.near.toarray())),
     }

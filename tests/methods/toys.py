@@ -143,8 +143,8 @@ def tissue_with_image(side: int = 8) -> Data:
     return dataclasses.replace(data, image=picture(data), scale=0.2)
 
 
-def rng() -> np.random.Generator:
-    return np.random.default_rng(0)
+def rng(seed: int = 0) -> np.random.Generator:
+    return np.random.default_rng(seed)
 
 
 def blobs(n: int = 150, k: int = 4, d: int = 3, gap: float = 8.0) -> tuple[np.ndarray, np.ndarray]:

@@ -19,13 +19,9 @@ from methods.shared.clustering.n_clusters import (
     number_of_clusters,
 )
 from methods.shared.graphs.weights import fuzzy_graph
-from tests.methods.toys import run, tissue
+from tests.methods.toys import rng, run, tissue
 
 RULES = ["bic", "eigengap", "leiden"]
-
-
-def rng(seed: int = 0) -> np.random.Generator:
-    return np.random.default_rng(seed)
 
 
 def blobs(n: int, k: int, d: int = 5, gap: float = 9.0) -> np.ndarray:

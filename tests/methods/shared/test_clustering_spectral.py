@@ -42,3 +42,18 @@ def test_spectral_partition_of_a_disconnected_graph(parts):
     assert labels.max() < 3
     if parts == 3:
         assert adjusted_rand_score(labels, np.repeat(np.arange(3), 12)) == 1
+
+
+@pytest.mark.parametrize("size", [40, 260])
+def test_every_component_has_its_own_copy_of_the_eigenvalue_one(size):
+    """Solved densely and by Lanczos, cells in any order; its vector is constant on a component."""
+    parts = [affinity(rng().normal(size=(size + 10 * i, 2))) for i in range(4)]
+    part = np.repeat(range(4), [graph.shape[0] for graph in parts])
+    order = rng().permutation(len(part))
+    graph = sp.csr_matrix(sp.block_diag(parts, format="csr")[order][:, order])
+    spectrum = Spectrum(graph, 6, rng())
+    np.testing.assert_allclose(spectrum.values[:4], 1, atol=1e-6)
+    assert spectrum.values[4] < 1 - 1e-4
+    own, span = np.eye(4)[part[order]], spectrum.vectors[:, :4]
+    np.testing.assert_allclose(own @ np.linalg.lstsq(own, span)[0], span, atol=1e-4)
+    assert np.linalg.matrix_rank(span) == 4

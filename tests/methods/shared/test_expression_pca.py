@@ -6,7 +6,14 @@ import numpy as np
 import scipy.sparse as sp
 
 from methods.shared.expression.counts import log1p, zscores
-from methods.shared.expression.pca import principal_components, standard_components
+from methods.shared.expression.pca import (
+    compact_product,
+    dense_components,
+    principal_components,
+    standard_components,
+    with_positive_loadings,
+)
+from tests.methods.toys import rng
 
 
 def test_components_are_those_of_the_dense_matrix(counts, monkeypatch):
@@ -26,3 +33,23 @@ def test_components_clamp_to_what_exists(counts):
     assert standard_components(counts[:, :4], 2000, 30).shape == (120, 4)
     empty = sp.csr_matrix((6, 3), dtype=np.float32)
     assert np.isfinite(standard_components(empty, 2000, 30)).all()
+
+
+def test_the_largest_loading_of_every_component_is_positive():
+    """Whatever sign the eigenvectors come with."""
+    vectors = rng().normal(size=(9, 5))
+    found = with_positive_loadings(vectors)
+    np.testing.assert_array_equal(np.abs(found), np.abs(vectors))
+    np.testing.assert_array_equal(found, with_positive_loadings(-vectors))
+    assert (found[np.abs(found).argmax(axis=0), np.arange(5)] > 0).all()
+
+
+def test_a_compact_product_keeps_distances_and_components():
+    """Y L stands for Y W, though it has as few columns as Y."""
+    latent = rng().normal(size=(30, 4)).astype(np.float32)
+    decoder = rng(1).normal(size=(4, 50)).astype(np.float32)
+    made, compact = latent.astype(float) @ decoder, compact_product(latent, decoder)
+    assert compact.shape == (30, 4)
+    np.testing.assert_allclose(compact @ compact.T, made @ made.T, atol=1e-6)
+    ours, theirs = (dense_components(rows, 3) for rows in (compact, made))
+    np.testing.assert_allclose(np.abs(ours), np.abs(theirs), atol=1e-6)

@@ -5,8 +5,14 @@ from __future__ import annotations
 import pytest
 import torch
 
-from methods.shared.losses.with_gradient import accumulated_loss, with_gradient
+from methods.shared.losses.with_gradient import (
+    accumulated_loss,
+    blockwise_loss,
+    row_blocks,
+    with_gradient,
+)
 from tests.methods.toys import leaves, same_gradients
+from tests.methods.watch import Largest
 
 
 @pytest.mark.parametrize("scale", [1.0, -2.5])
@@ -55,3 +61,41 @@ def test_accumulated_gradients_are_those_of_the_sum():
     expected = torch.autograd.grad((14 * a.square().sum()).sqrt(), a)[0]
     torch.testing.assert_close(a.grad, expected)
     assert not b.grad.any()
+
+
+@pytest.mark.parametrize("rows", [1, 4, 100])
+def test_a_loss_by_blocks_is_the_whole_one(rows):
+    """Value and gradients, through what its inputs depend on and what is done to the sum."""
+    x, y = leaves((10, 3), (6, 3))
+
+    def block(part: slice, a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
+        return (a[part] @ b.T).sin().sum()
+
+    found = blockwise_loss(block, [2 * x, y], row_blocks(10, rows))
+    same_gradients(found.square(), (2 * x @ y.T).sin().sum().square(), [x, y])
+
+
+def test_a_loss_by_blocks_takes_the_memory_of_one():
+    """Of 400 x 400 products no array has more than 20 rows; they add up in double precision."""
+    x = torch.randn(400, 4, requires_grad=True)
+    with Largest() as largest:
+        loss = blockwise_loss(lambda part, a: (a[part] @ a.T).exp().sum(), [x], row_blocks(400, 20))
+        loss.backward()
+    assert largest.size == 20 * 400
+    assert loss.dtype == torch.float64
+    assert x.grad.dtype == torch.float32
+
+
+def test_a_loss_by_blocks_is_evaluated_where_no_gradient_is_wanted():
+    x = torch.ones(5, requires_grad=True)
+    with torch.no_grad():
+        loss = blockwise_loss(lambda part, a: a[part].sum(), [x], row_blocks(5, 2))
+    assert loss.item() == 5
+    assert not loss.requires_grad
+
+
+@pytest.mark.parametrize(("n_rows", "stops"), [(0, []), (3, [3]), (8, [4, 8]), (9, [4, 8, 9])])
+def test_blocks_of_rows_follow_each_other(n_rows, stops):
+    found = row_blocks(n_rows, 4)
+    assert [part.stop for part in found] == stops
+    assert [part.start for part in found] == [0, *stops][: len(stops)]

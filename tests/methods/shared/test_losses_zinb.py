@@ -10,13 +10,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.special import gammaln
 from scipy.stats import nbinom, poisson
-from torch.nn.functional import softplus
+from torch.nn.functional import batch_norm, softplus
 
 from methods.shared.expression.spots import filtered_expression
 from methods.shared.losses.zinb import (
     EPS,
     LOG_MU_RANGE,
     THETA_RANGE,
+    ZinbDecoder,
     ZinbTarget,
     zinb_block,
     zinb_heads,
@@ -213,3 +214,14 @@ def test_heads_blocked_equal_dense_on_scaled_expression(rows):
     pairs = zip(torch.autograd.grad(blocked, free), torch.autograd.grad(whole, free), strict=True)
     for found, expected in pairs:
         torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-9)
+
+
+def test_hidden_layer_of_the_decoder_is_that_of_torch():
+    """Linear, batch normalisation over all spots, ReLU."""
+    decoder = ZinbDecoder(64, 128, 20, torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        decoder.scale.uniform_(0.5, 2)
+        decoder.shift.uniform_(-1, 1)
+    z = torch.randn(50, 64)
+    normed = batch_norm(decoder.trunk(z), None, None, decoder.scale, decoder.shift, training=True)
+    torch.testing.assert_close(decoder.hidden(z), torch.relu(normed), rtol=1e-4, atol=1e-5)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from methods.stmfg.attention import Scorer, Tokens
+from methods.stmfg.view_attention import Scorer, Tokens
 
 
 def test_weights_of_views_sum_to_one_and_follow_the_views():
@@ -28,7 +28,7 @@ def test_scorer_is_that_of_its_equation():
     stack = torch.randn(9, 2, 16)
     found = net(stack)
     for i, pair in enumerate(stack):
-        scores = [torch.tanh(net.score.T @ h + net.score_bias) @ net.query for h in pair]
+        scores = [torch.tanh(net.score.weight.T @ h + net.score.bias) @ net.query for h in pair]
         weights = torch.stack(scores).exp()
         fused = sum(w * h for w, h in zip(weights / weights.sum(), pair, strict=True))
         torch.testing.assert_close(found.fused[i], fused)
