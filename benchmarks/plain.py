@@ -313,18 +313,6 @@ def aggregate(weight: Tensor, dense: Tensor, graph: Any) -> Tensor:
 
 
 @plain(
-    "STAGATE error gradient",
-    "methods.stagate.reconstruction:square_error",
-    "|X|^2 - 2 <S, H> + <H^T H, W^T W> by autograd",
-    "stagate",
-)
-def square_error(projected: Tensor, hidden: Tensor, weight: Tensor, square: float) -> Tensor:
-    """See `methods.stagate.reconstruction.square_error`."""
-    own = ((weight.T @ weight) * (hidden.T @ hidden)).sum()
-    return square - 2 * (projected * hidden).sum() + own
-
-
-@plain(
     "STAGATE product used twice",
     "methods.stagate.reconstruction:reuse",
     "matrix @ weight again",

@@ -18,7 +18,7 @@ from methods.shared.expression.spots import scaled_log_expression
 from methods.shared.graphs.neighbors import spatial_knn, unit_rows
 from methods.shared.graphs.sections import voted
 from methods.shared.graphs.weights import adjacency, row_normalized
-from methods.shared.losses.gram import gram_mse
+from methods.shared.losses.gram import squared_error
 from methods.shared.nn.sparse import SparseMatrix
 from methods.shared.training.fit import Phase, check_data, train_and_cluster
 from methods.shared.training.loop import fused_adam
@@ -54,9 +54,10 @@ class Model:
         order = torch.randperm(len(projected), generator=self.shuffles).to(projected.device)
         width = projected.shape[1]
         both = self.graph @ torch.cat([projected, projected[order]], dim=1)
-        mse = gram_mse(
-            self.graph @ both[:, :width], self.network.decoder, self.features, self.square
-        )
+        decoder = self.network.decoder
+        latent, against = self.graph @ both[:, :width], self.features @ decoder.T
+        error = squared_error(latent, decoder, against, self.square)
+        mse = error / (len(latent) * decoder.shape[1])
         contrast = self.contrast(torch.relu(both))
         return {"reconstruction": self.params.alpha * mse, "contrast": contrast}
 

@@ -15,13 +15,14 @@ from torch.nn.functional import elu_
 
 from methods.contract import Data, Job, Params, Result
 from methods.shared.clustering.assign import mixture_result
+from methods.shared.losses.gram import squared_error
 from methods.shared.losses.with_gradient import accumulated_loss
 from methods.shared.training.fit import Phase, check_data, train_and_cluster
 from methods.shared.training.seeding import random_stream, torch_stream
 
 from .attention import aggregate, attention
 from .inputs import Reach, cell_types, log_expression, spot_graph
-from .losses import reuse, square_error
+from .losses import reuse
 from .network import Network, optimiser
 from .parts import Part, Tissue
 
@@ -94,7 +95,7 @@ class Model:
             projected = reuse(first, projected.detach(), part.features)
         if part.interior < len(hidden):
             projected, hidden = projected[: part.interior], hidden[: part.interior]
-        return square_error(projected, hidden, first, part.square)
+        return squared_error(hidden, first.T, projected, part.square)
 
     def loss(self, batch: list[tuple[np.ndarray, Part]]) -> dict[str, Tensor]:
         """Return the loss of spots cut into tiles; exact, with the memory of one tile."""

@@ -2,32 +2,31 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from methods.shared.nn.sparse import SparseMatrix, sum_over_edges
 
-
-def gram_mse(latent: Tensor, decoder: Tensor, target: SparseMatrix, target_square: float) -> Tensor:
+def squared_error(hidden: Tensor, weight: Tensor, projected: Tensor, square: float) -> Tensor:
     """
-    Mean square error of ``latent @ decoder`` against a sparse target, exactly.
+    Sum the squares of X - H W, exactly, from S = X W^T.
 
-    Uses |X - YW|^2 = |X|^2 - 2 <X, YW> + <Y^T Y, W W^T>, with the middle term over non-zeros.
+    |X - H W|^2 = |X|^2 - 2 <S, H> + <H^T H, W W^T>.
 
     Parameters
     ----------
-    latent
-        Y, cells x d.
-    decoder
+    hidden
+        H, cells x d.
+    weight
         W, d x genes.
-    target
-        X, cells x genes.
-    target_square
+    projected
+        S, cells x d.
+    square
         Sum of squares of X.
     """
-    cross = sum_over_edges(latent, decoder.T, target)
-    square = ((latent.T @ latent) * (decoder @ decoder.T)).sum()
-    return (target_square - 2 * cross + square) / (latent.shape[0] * decoder.shape[1])
+    cross = torch.linalg.vecdot(projected, hidden).sum()
+    own = ((hidden.T @ hidden) * (weight @ weight.T)).sum()
+    return square - 2 * cross + own
 
 
 def gram_distance(first: Tensor, second: Tensor) -> Tensor:
