@@ -1,22 +1,21 @@
-"""STAGATE's squared error through Gram matrices."""
+"""STAGATE's decoder uses the encoder's product with W1 a second time."""
 
 from __future__ import annotations
 
-import numpy as np
 import scipy.sparse as sp
 import torch
 
-from methods.shared.nn.sparse import SparseMatrix
-from methods.stagate.losses import gram, square_error
+from methods.shared.nn.sparse import TiledMatrix
+from methods.stagate.losses import reuse
+from tests.methods.toys import leaves, same_gradients
 
 
-def test_square_error_through_gram_matrices_is_exact():
-    """For any hidden layer; the strips of a Gram matrix too."""
-    rng = np.random.default_rng(0)
+def test_a_product_known_already_passes_its_gradient_to_the_weights():
+    """X W is neither computed nor copied again; its gradient X^T G goes to W alone."""
     x = sp.random(40, 25, 0.3, format="csr", random_state=0)
-    weight, hidden = (torch.tensor(rng.normal(size=(n, 7))) for n in (25, 40))
-    projected = SparseMatrix(x) @ weight
-    found = square_error(projected, hidden, weight, float((x.data**2).sum()))
-    expected = (torch.tensor(x.toarray()) - hidden @ weight.T).square().sum()
-    torch.testing.assert_close(found, expected)
-    torch.testing.assert_close(gram(hidden), hidden.T @ hidden)
+    dense = torch.tensor(x.toarray())
+    weight, factor = leaves((25, 7), (40, 7))
+    known = dense @ weight
+    found = reuse(weight, known, TiledMatrix(x))
+    assert found.data_ptr() == known.data_ptr()
+    same_gradients((found * factor).sum(), (dense @ weight * factor).sum(), [weight, factor])

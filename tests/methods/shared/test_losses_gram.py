@@ -10,22 +10,22 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.nn.functional import normalize
 
-from methods.shared.losses.gram import gram_distance, gram_mse
+from methods.shared.losses.gram import gram_distance, squared_error
 from methods.shared.nn.sparse import SparseMatrix
 from tests.methods.toys import leaves, same_gradients
 
 
 @given(st.integers(0, 10**6), st.floats(0.0, 1.0))
 @settings(max_examples=25, deadline=None)
-def test_gram_mse_is_the_mean_square_error(seed, density):
-    """Value and gradients; and the decoder's gradient -2 / (N G) Y^T (X - Y W), by hand."""
-    y, w = leaves((8, 3), (3, 12), seed=seed)
+def test_squared_error_is_that_of_the_product(seed, density):
+    """Value and gradients; and by hand the gradient of the weights, -2 H^T (X - H W)."""
+    h, w = leaves((8, 3), (3, 12), seed=seed)
     x = sp.random(8, 12, density, format="csr", random_state=seed)
-    dense = torch.tensor(x.toarray())
-    loss = gram_mse(y, w, SparseMatrix(x), float((x.data**2).sum()))
-    same_gradients(loss, (dense - y @ w).square().mean(), [y, w])
-    (slope,) = torch.autograd.grad(gram_mse(y, w, SparseMatrix(x), 0.0), [w])
-    torch.testing.assert_close(10 * slope, -20 / (8 * 12) * y.T @ (dense - y @ w))
+    dense, projected = torch.tensor(x.toarray()), SparseMatrix(x) @ w.T
+    loss = squared_error(h, w, projected, float((x.data**2).sum()))
+    same_gradients(loss, (dense - h @ w).square().sum(), [h, w])
+    (slope,) = torch.autograd.grad(squared_error(h, w, SparseMatrix(x) @ w.T, 0.0), [w])
+    torch.testing.assert_close(slope, -2 * h.T @ (dense - h @ w))
 
 
 def centred(x: torch.Tensor) -> torch.Tensor:
