@@ -180,19 +180,6 @@ def autoencoder_loss(self: Any, blocks: Any) -> Tensor:
 
 
 @plain(
-    "scGNN clusters without units at rest",
-    "methods.scgnn.autoencoder:Autoencoder.reduced",
-    "a copy of the whole network",
-    "scgnn",
-)
-def reduced(self: Any, blocks: Any) -> Any:
-    """See `methods.scgnn.autoencoder.Autoencoder.reduced`."""
-    import copy
-
-    return copy.deepcopy(self)
-
-
-@plain(
     "known adjoint of sparse products",
     "methods.shared.nn.sparse:linear_map",
     "torch's own gradient of sparse products",

@@ -23,15 +23,13 @@ class Pass:
     ----------
     layers
         Weights and biases in turn.
-    genes
-        Columns of the data that enter the first layer, None for all.
     rest
         First-layer units known to rest on all cells.
     """
 
-    def __init__(self, layers: Sequence[Tensor], genes: Tensor | None, rest: Rest) -> None:
+    def __init__(self, layers: Sequence[Tensor], rest: Rest) -> None:
         self.weights, self.biases = layers[::2], layers[1::2]
-        self.genes, self.rest = genes, rest
+        self.rest = rest
         self.awake = rest.awake(self.weights[0], self.biases[0])
         self.entry = pick(self.weights[0], self.awake, 0), pick(self.biases[0], self.awake, 0)
         self.lit = torch.zeros_like(self.biases[0], dtype=torch.bool)
@@ -59,7 +57,7 @@ class Pass:
         target = block.values()
         self.cells += len(target)
         dense = block.sparse is None
-        passed = [compact(pick(target, self.genes, 1)) if dense else Compact(target, None)]
+        passed = [compact(target) if dense else Compact(target, None)]
         passed.append(self.first(passed[0], block.sparse))
         used = [self.weights[0]]
         for weight, bias in zip(self.weights[1:], self.biases[1:], strict=True):

@@ -154,7 +154,7 @@ class Model:
         """Train a copy of the feature autoencoder on the reconstruction of one cluster."""
         chosen = torch.as_tensor(cells, device=self.job.device)
         blocks = reconstruction_blocks([self.output.take(chosen)], self.n_cells)
-        network = self.network.reduced(blocks)
+        network = copy.deepcopy(self.network)
         return self.train("cluster", network, blocks, self.params.cluster_epochs)
 
     def impute(self, clusters: np.ndarray) -> Output:

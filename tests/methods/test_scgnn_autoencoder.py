@@ -13,7 +13,6 @@ from methods.scgnn.blocks import expression_blocks
 from methods.scgnn.compact import LEAST_CELLS, compact
 from methods.scgnn.ltmg import ltmg_states
 from methods.shared.expression.counts import log1p
-from methods.shared.training.loop import fused_adam
 from methods.shared.training.seeding import torch_stream
 from tests.methods.toys import cells
 
@@ -110,25 +109,3 @@ def test_units_known_to_rest_wake_when_their_weights_change(density, monkeypatch
                                 strict=True):  # fmt: skip
             torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-4)
     assert seen is not None
-
-
-@pytest.mark.parametrize("seen", [60, 0])
-def test_a_reduced_network_trains_like_the_whole(seen):
-    """A new optimiser leaves units and genes at rest alone; without any gene the biases learn."""
-    expression, _ = weighted()
-    x = expression.toarray()
-    x[:, ::5] = x[:, seen:] = 0
-    blocks = expression_blocks(sp.csr_matrix(x), None, 0.9, "cpu", 40)
-    blocks = blocks._replace(parts=[b._replace(sparse=None) for b in blocks.parts])
-    whole = resting(60)
-    small = whole.reduced(blocks)
-    assert small.layers[0].shape[0] <= 256
-    assert small.layers[0].shape[1] == (48 if seen else 0)
-    for net in (whole, small):
-        optimiser = fused_adam(list(net.parameters()), 1e-3)
-        for _ in range(20):
-            optimiser.zero_grad()
-            net.loss(blocks).backward()
-            optimiser.step()
-    for ours, theirs in zip(small.output(blocks), whole.output(blocks), strict=True):
-        torch.testing.assert_close(ours, theirs, rtol=1e-3, atol=1e-4)

@@ -1,4 +1,10 @@
-"""Gaussian mixture with one shared full covariance (mclust's "EEE"), hierarchical start."""
+"""Gaussian mixture with one shared full covariance (mclust's "EEE"), hierarchical start.
+
+The model is scikit-learn's `GaussianMixture(covariance_type="tied")`; a test compares the two. That
+one stops by the absolute change of the mean log-likelihood, where mclust takes the relative change
+of the total, and a singular covariance is an error there, or hidden by a ridge that is always
+added; here it is told, because it rules out a number of clusters.
+"""
 
 from __future__ import annotations
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import scipy.sparse as sp
+from sklearn.cluster import spectral_clustering
 from sklearn.metrics import adjusted_rand_score
 
 from methods.shared.clustering.spectral import Spectrum, spectral_partition
@@ -21,6 +22,14 @@ def affinity(points: np.ndarray, k: int = 10) -> sp.csr_matrix:
 def test_spectral_partition_finds_blobs():
     points, truth = blobs(400)
     assert adjusted_rand_score(truth, spectral_partition(affinity(points), 4, rng())) == 1
+
+
+def test_spectral_partition_is_that_of_sklearn():
+    """Near each other, groups are cut at the same cells, up to a few on the border."""
+    points, _ = blobs(600)
+    graph = affinity(points + rng().normal(size=points.shape))
+    theirs = spectral_clustering(graph, n_clusters=4, assign_labels="discretize", random_state=0)
+    assert adjusted_rand_score(theirs, spectral_partition(graph, 4, rng())) > 0.95
 
 
 def test_sparse_and_dense_eigenvectors_span_the_same_space(monkeypatch):
