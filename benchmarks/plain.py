@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
-from torch.nn.functional import binary_cross_entropy_with_logits, leaky_relu, softplus
+from torch.nn.functional import leaky_relu, softplus
 from torch.nn.functional import normalize as unit_rows
 
 
@@ -112,18 +112,6 @@ def zinb_heads(hidden: Tensor, weight: Tensor, bias: Tensor, target: Any) -> Ten
         return total / entries
 
     return by_parts(target.blocks, [hidden, weight, bias], loss)
-
-
-@plain(
-    "MultiST pair gradient",
-    "methods.multist.losses:pair_entropy",
-    "binary cross-entropy of z_i . z_j by autograd",
-    "multist",
-)
-def pair_entropy(z: Tensor, pairs: Any) -> Tensor:
-    """See `methods.multist.losses.pair_entropy`."""
-    logits = torch.linalg.vecdot(z[pairs.rows], z[pairs.columns])
-    return binary_cross_entropy_with_logits(logits, pairs.target.to(z.dtype))
 
 
 @plain(

@@ -8,12 +8,17 @@ import numpy as np
 import scipy.sparse as sp
 import torch
 from torch import Tensor
-from torch.nn.functional import cross_entropy, embedding_bag, log_softmax, normalize, softplus
+from torch.nn.functional import (
+    binary_cross_entropy_with_logits,
+    cross_entropy,
+    log_softmax,
+    normalize,
+)
 
-from methods.shared.losses.with_gradient import with_gradient
+from methods.shared.losses.with_gradient import blockwise_loss, row_blocks
 
 TINY = 1e-12
-EDGES = 2**16  # compared at a time
+PAIRS_AT_ONCE = 2**16
 TEMPERATURE = 0.1
 
 
@@ -46,60 +51,32 @@ def draw_negatives(positives: sp.csr_matrix, rng: np.random.Generator) -> np.nda
     return np.column_stack([row, column])
 
 
-class Pattern(NamedTuple):
-    """Pairs sorted by row, and the same by column."""
+class Pairs(NamedTuple):
+    """Pairs of spots, edges first."""
 
     rows: Tensor
     columns: Tensor
     target: Tensor  # 1 for edges, 0 for negatives
-    starts: Tensor  # of each row
-    order: Tensor  # of the pairs by column
-    column_starts: Tensor
 
 
-def pattern(positives: sp.csr_matrix, negatives: np.ndarray, device: str) -> Pattern:
-    """Join edges and negatives, pairs x 2, into one pattern of pairs."""
-    n, edges = positives.shape[0], np.column_stack(positives.nonzero())
-    pairs = np.concatenate([edges, negatives])
-    target = np.arange(len(pairs)) < len(edges)
-    order = np.argsort(pairs[:, 0], kind="stable")
-    rows, columns = pairs[order].T
-    arrays = (
-        rows,
-        columns,
-        target[order].astype(np.float32),
-        _starts(rows, n),
-        np.argsort(columns, kind="stable"),
-        _starts(columns, n),
-    )
-    return Pattern(*(torch.as_tensor(np.ascontiguousarray(a), device=device) for a in arrays))
+def labelled_pairs(positives: sp.csr_matrix, negatives: np.ndarray, device: str) -> Pairs:
+    """Join the edges of a graph and negatives, pairs x 2."""
+    edges = np.column_stack(positives.nonzero())
+    pairs = torch.as_tensor(np.concatenate([edges, negatives]).astype(np.int64), device=device)
+    target = torch.arange(len(pairs), device=device) < len(edges)
+    return Pairs(pairs[:, 0].contiguous(), pairs[:, 1].contiguous(), target.float())
 
 
-def _starts(keys: np.ndarray, n: int) -> np.ndarray:
-    return np.concatenate([[0], np.cumsum(np.bincount(keys, minlength=n))])
-
-
-def _bags(columns: Tensor, z: Tensor, starts: Tensor, weights: Tensor) -> Tensor:
-    """Add weighted rows of z up within each bag."""
-    return embedding_bag(
-        columns, z, starts, mode="sum", per_sample_weights=weights, include_last_offset=True
-    )
-
-
-def pair_entropy(z: Tensor, pairs: Pattern) -> Tensor:
+def pair_entropy(z: Tensor, pairs: Pairs) -> Tensor:
     """Average over pairs the cross-entropy of ``sigmoid(z_i . z_j)`` and the target."""
-    with torch.no_grad():
-        count, target = len(pairs.rows), pairs.target.to(z.dtype)
-        logits = z.new_empty(count)
-        for start in range(0, count, EDGES):
-            at = slice(start, start + EDGES)
-            left, right = (z.index_select(0, ends[at]) for ends in (pairs.rows, pairs.columns))
-            logits[at] = torch.linalg.vecdot(left, right)
-        slope = (torch.sigmoid(logits) - target) / count
-        gradient = _bags(pairs.columns, z, pairs.starts, slope)
-        gradient += _bags(pairs.rows[pairs.order], z, pairs.column_starts, slope[pairs.order])
-        value = (softplus(logits) - target * logits).mean()
-    return with_gradient(value, [z], [gradient])
+
+    def block(part: slice, x: Tensor) -> Tensor:
+        ends = (x.index_select(0, side[part]) for side in (pairs.rows, pairs.columns))
+        target = pairs.target[part].to(x.dtype)
+        return binary_cross_entropy_with_logits(torch.linalg.vecdot(*ends), target, reduction="sum")
+
+    total = blockwise_loss(block, [z], row_blocks(len(pairs.target), PAIRS_AT_ONCE))
+    return (total / len(pairs.target)).to(z.dtype)
 
 
 def prior(mean: Tensor) -> Tensor:

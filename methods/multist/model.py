@@ -26,7 +26,7 @@ from methods.shared.training.seeding import random_stream, torch_stream
 from .adversary import SAMPLE, Adversary, kernel_distance, mean_distance
 from .inputs import expression, image_tokens, neighbor_graph
 from .label_spreading import spread_labels
-from .losses import agreement, cosine_error, draw_negatives, pair_entropy, pattern, prior
+from .losses import agreement, cosine_error, draw_negatives, labelled_pairs, pair_entropy, prior
 from .network import Dropout, Encoded, Network
 from .second_stage import SecondStage, Setting
 
@@ -57,7 +57,7 @@ class Model:
         looped = neighbor_graph(data, params.n_neighbors)
         self.graph = TiledMatrix(normalized_adjacency(looped), device)
         negatives = draw_negatives(looped, random_stream(job.seed, "negatives"))
-        self.pairs = pattern(looped, negatives, device)
+        self.pairs = labelled_pairs(looped, negatives, device)
         n, width = x.shape
         self.norm = n**2 / (2 * max(n**2 - looped.nnz, 1))
         weights = torch_stream(job.seed, "weights")

@@ -16,8 +16,8 @@ from methods.multist.losses import (
     cosine_error,
     draw_negatives,
     info_nce,
+    labelled_pairs,
     pair_entropy,
-    pattern,
     prior,
     similarity_divergence,
 )
@@ -85,14 +85,14 @@ def test_entropy_over_pairs_as_with_dense_arrays(monkeypatch):
     """Value and gradient, in blocks of pairs too."""
     graph = neighbor_graph(tissue(6)[0], 12)
     negatives = draw_negatives(graph, np.random.default_rng(0))
-    pairs = pattern(graph, negatives, "cpu")
+    pairs = labelled_pairs(graph, negatives, "cpu")
     assert pairs.target.sum() == graph.nnz
     (z,) = leaves((36, 5))
     rows, columns = np.concatenate([np.column_stack(graph.nonzero()), negatives]).T
     target = torch.tensor(np.arange(len(rows)) < graph.nnz).double()
     dense = binary_cross_entropy_with_logits((z @ z.T)[rows, columns], target)
     same_gradients(pair_entropy(z, pairs), dense, [z])
-    monkeypatch.setattr("methods.multist.losses.EDGES", 100)
+    monkeypatch.setattr("methods.multist.losses.PAIRS_AT_ONCE", 100)
     same_gradients(
         pair_entropy(z, pairs),
         binary_cross_entropy_with_logits((z @ z.T)[rows, columns], target),

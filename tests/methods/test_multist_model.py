@@ -14,7 +14,7 @@ from torch.nn.functional import binary_cross_entropy_with_logits, elu
 from methods.contract import Data, Job
 from methods.multist.adversary import Critic, Generator, kernel_distance
 from methods.multist.inputs import neighbor_graph
-from methods.multist.losses import draw_negatives, pattern
+from methods.multist.losses import draw_negatives, labelled_pairs
 from methods.multist.model import Model
 from methods.multist.network import Network, SpotNorm
 from methods.shared.graphs.weights import normalized_adjacency
@@ -153,7 +153,7 @@ def test_order_of_spots_does_not_matter(monkeypatch, variant):
     def trained(given: Data, order: np.ndarray) -> np.ndarray:
         model = build(given, variant, **still)
         moved = np.argsort(order)[negatives]
-        model.pairs = pattern(neighbor_graph(given, 12), moved, "cpu")
+        model.pairs = labelled_pairs(neighbor_graph(given, 12), moved, "cpu")
         randn = torch.randn
         monkeypatch.setattr(torch, "randn", lambda *a, **k: randn(*a, **k)[torch.tensor(order)])
         training, optimiser = (
