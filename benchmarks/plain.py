@@ -116,15 +116,15 @@ def zinb_heads(hidden: Tensor, weight: Tensor, bias: Tensor, target: Any) -> Ten
 
 @plain(
     "scRCL alignment gradient",
-    "methods.scrcl.alignment:alignment",
+    "methods.scrcl.losses:alignment",
     "autograd of the linear form of both losses",
     "scrcl",
 )
 def alignment(
     x1: Tensor, x2: Tensor, graph: Any, temperature: float, weight: float
 ) -> dict[str, Tensor]:
-    """See `methods.scrcl.alignment.alignment`."""
-    from methods.scrcl.alignment import GUARD
+    """See `methods.scrcl.losses.alignment`."""
+    from methods.scrcl.losses import GUARD
 
     n, t = len(x1), temperature
     e1, e2 = unit_rows(x1, dim=1), unit_rows(x2, dim=1)
@@ -289,10 +289,10 @@ def aggregate(weight: Tensor, dense: Tensor, graph: Any) -> Tensor:
 
 @plain(
     "STAGATE product used twice",
-    "methods.stagate.reconstruction:reuse",
+    "methods.stagate.losses:reuse",
     "matrix @ weight again",
     "stagate@released",
 )
 def reuse(weight: Tensor, product: Tensor, matrix: Any) -> Tensor:
-    """See `methods.stagate.reconstruction.reuse`."""
+    """See `methods.stagate.losses.reuse`."""
     return matrix @ weight
