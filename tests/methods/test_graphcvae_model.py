@@ -120,7 +120,7 @@ def test_third_shortcut_starts_from_the_second():
     torch.testing.assert_close(hidden, elu(x), rtol=1e-4, atol=1e-4)
 
 
-def test_network_has_as_many_weights_as_the_published_one():
+def test_network_has_the_weights_of_its_layers():
     """1,043,281 with the five biases of convolutions that batch normalisation undoes."""
     net = Network(2000, 64, torch_stream(0, "weights"))
     ours = sum(weight.numel() for weight in net.parameters())

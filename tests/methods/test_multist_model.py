@@ -32,7 +32,7 @@ def count(module: torch.nn.Module) -> int:
     return sum(weight.numel() for weight in module.parameters())
 
 
-def test_networks_have_as_many_weights_as_the_published_ones():
+def test_networks_have_the_weights_of_their_layers():
     """23,032 of the autoencoder, 51,528 of the generator, 34,049 of the critic."""
     assert count(Network(200, 10, drawn())) == 23_032
     assert count(Generator(200, drawn())) == 51_528

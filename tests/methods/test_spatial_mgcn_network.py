@@ -7,7 +7,7 @@ import torch
 from methods.spatial_mgcn.network import Network, Views
 
 
-def test_network_has_as_many_weights_as_the_published_one():
+def test_network_has_the_weights_of_its_layers():
     """2,351,944 trainable numbers at 3,000 genes."""
     network = Network(3000, torch.Generator().manual_seed(0))
     assert sum(p.numel() for p in network.parameters()) == 2_351_944
