@@ -6,7 +6,7 @@ Wang et al., arXiv 2601.13331 (2026), code LabJunBMI/MultiST.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -28,7 +28,9 @@ from .inputs import expression, image_tokens, neighbor_graph
 from .label_spreading import spread_labels
 from .losses import agreement, cosine_error, draw_negatives, labelled_pairs, pair_entropy, prior
 from .network import Dropout, Encoded, Network
-from .second_stage import SecondStage, Setting
+
+if TYPE_CHECKING:
+    from .second_stage import SecondStage
 
 RECONSTRUCTION, GRAPH, ADVERSARIAL = 10.0, 0.1, 0.3
 NOISE_FROM, CRITIC_EVERY = 10, 5
@@ -87,6 +89,8 @@ class Model:
         params, job = self.params, self.job
         if not params.use_image:
             return {"image": "not used"}
+        from .second_stage import SecondStage, Setting
+
         colours = random_stream(job.seed, "colours")
         tokens, notes = image_tokens(data, params.even_colours, colours)
         if tokens is not None:

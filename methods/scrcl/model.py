@@ -14,8 +14,8 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from methods.contract import Data, Job, Params, Result
+from methods.shared.clustering.assign import number_of_clusters
 from methods.shared.clustering.kmeans import kmeans
-from methods.shared.clustering.n_clusters import number_of_clusters
 from methods.shared.expression.pca import standard_components
 from methods.shared.graphs.sections import voted
 from methods.shared.graphs.weights import normalized_adjacency, with_loops

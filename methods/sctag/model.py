@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from methods.contract import Data, Job, Params, Result
-from methods.shared.clustering.n_clusters import number_of_clusters
+from methods.shared.clustering.assign import number_of_clusters
 from methods.shared.clustering.spectral import spectral_partition
 from methods.shared.graphs.weights import adjacency, row_normalized
 from methods.shared.losses.self_training import mean_kl, sharpened_target, student_assignments

@@ -2,13 +2,26 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import scipy.sparse as sp
 
 from methods.contract import Job, Result
 from methods.shared.clustering.kmeans import check_clusters, kmeans
-from methods.shared.clustering.n_clusters import number_of_clusters
 from methods.shared.training.seeding import random_stream, seed_integer
+
+
+def number_of_clusters(
+    features: np.ndarray, job: Job, rule: str, graph: sp.csr_matrix | None = None
+) -> tuple[int, dict[str, Any]]:
+    """Return the number asked for, else the estimate, and what is to be noted of it."""
+    if job.n_clusters is not None:
+        return job.n_clusters, {"k_rule": "given"}
+    from methods.shared.clustering.n_clusters import estimate_n_clusters
+
+    found = estimate_n_clusters(rule, features, random_stream(job.seed, "number"), graph)
+    return found.n_clusters, found.notes
 
 
 def kmeans_result(features: np.ndarray, job: Job, k_rule: str, n_starts: int = 20) -> Result:

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import scipy.sparse as sp
 
-from methods.contract import Job
-from methods.shared.training.seeding import random_stream, seed_integer
+from methods.shared.training.seeding import seed_integer
 
 if TYPE_CHECKING:
     from methods.shared.clustering.leiden import Leiden
@@ -229,16 +228,6 @@ def estimate_n_clusters(
             graph = sp.csr_matrix((len(cells), len(cells))) if few else fuzzy_graph(cells)
         return eigengap(graph, rng)
     raise ValueError(f"k_rule: {rule!r} is unknown; use bic, eigengap or leiden")
-
-
-def number_of_clusters(
-    features: np.ndarray, job: Job, rule: str, graph: sp.csr_matrix | None = None
-) -> tuple[int, dict[str, Any]]:
-    """Return the number asked for, else the estimate, and what is to be noted of it."""
-    if job.n_clusters is not None:
-        return job.n_clusters, {"k_rule": "given"}
-    found = estimate_n_clusters(rule, features, random_stream(job.seed, "number"), graph)
-    return found.n_clusters, found.notes
 
 
 def _drawn(features: np.ndarray, most: int, rng: np.random.Generator) -> np.ndarray:
