@@ -262,20 +262,6 @@ def cache_blocks(x: Tensor) -> list[slice]:
 
 
 @plain(
-    "STAGATE attention gradient",
-    "methods.stagate.attention:attention",
-    "softmax over each row by autograd",
-    "stagate",
-)
-def attention(scores: Tensor, graph: Any) -> Tensor:
-    """See `methods.stagate.attention.attention`."""
-    own, other = scores.unbind(dim=1)
-    weight = torch.sigmoid(own[graph.rows] + other[graph.columns]).exp()
-    total = weight.new_zeros(len(scores)).index_add(0, graph.rows, weight)
-    return weight / total[graph.rows]
-
-
-@plain(
     "STAGATE aggregation gradient",
     "methods.stagate.attention:aggregate",
     "sum of weighted neighbours by autograd, a vector an edge",

@@ -39,10 +39,6 @@ class EdgeGraph:
         """Sum edge values over each row, spots."""
         return torch.segment_reduce(values, "sum", offsets=self.offsets)
 
-    def column_sums(self, values: Tensor) -> Tensor:
-        """Sum edge values over each column, spots."""
-        return torch.segment_reduce(values[self.turn], "sum", offsets=self.turned_offsets)
-
     def matrix(self, values: Tensor) -> Tensor:
         """Return the sparse matrix with these edge values, spots x spots."""
         return torch.sparse_csr_tensor(self.offsets, self.columns, values, self.shape)
@@ -60,26 +56,6 @@ class EdgeGraph:
         """Inner product of row i of `left` and row j of `right` for each edge, edges."""
         none = self.matrix(left.new_zeros(len(self.columns)))
         return torch.sparse.sampled_addmm(none, left, right.T, beta=0.0).values()
-
-
-class _Attention(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx: Any, scores: Tensor, graph: EdgeGraph) -> Tensor:
-        own, other = scores.unbind(dim=1)
-        score = torch.sigmoid_(own[graph.rows] + other[graph.columns])
-        weight = torch.exp(score)  # of numbers in (0, 1): cannot overflow
-        weight /= graph.row_sums(weight)[graph.rows]
-        ctx.graph = graph
-        ctx.save_for_backward(score, weight)
-        return weight
-
-    @staticmethod
-    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None]:
-        (score, weight), graph = ctx.saved_tensors, ctx.graph
-        slope = weight * grads[0]
-        slope -= weight * graph.row_sums(slope)[graph.rows]
-        slope *= score * (1 - score)
-        return torch.stack([graph.row_sums(slope), graph.column_sums(slope)], dim=1), None
 
 
 def attention(scores: Tensor, graph: EdgeGraph) -> Tensor:
@@ -101,7 +77,10 @@ def attention(scores: Tensor, graph: EdgeGraph) -> Tensor:
     -----
     Dong and Zhang 2022, attention layer of the encoder.
     """
-    return _Attention.apply(scores, graph)
+    own, other = scores.unbind(dim=1)
+    # of numbers in (0, 1): the exponential cannot overflow
+    weight = torch.sigmoid(own[graph.rows] + other[graph.columns]).exp()
+    return weight / graph.row_sums(weight)[graph.rows]
 
 
 class _Aggregate(torch.autograd.Function):
