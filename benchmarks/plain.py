@@ -271,14 +271,3 @@ def aggregate(weight: Tensor, dense: Tensor, graph: Any) -> Tensor:
     """See `methods.stagate.attention.aggregate`."""
     messages = weight[:, None] * dense[graph.columns]
     return dense.new_zeros(dense.shape).index_add(0, graph.rows, messages)
-
-
-@plain(
-    "STAGATE product used twice",
-    "methods.stagate.losses:reuse",
-    "matrix @ weight again",
-    "stagate@released",
-)
-def reuse(weight: Tensor, product: Tensor, matrix: Any) -> Tensor:
-    """See `methods.stagate.losses.reuse`."""
-    return matrix @ weight

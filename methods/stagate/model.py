@@ -22,7 +22,6 @@ from methods.shared.training.seeding import random_stream, torch_stream
 
 from .attention import aggregate, attention
 from .inputs import Reach, cell_types, log_expression, spot_graph
-from .losses import reuse
 from .network import Network, optimiser
 from .parts import Part, Tissue
 
@@ -92,7 +91,7 @@ class Model:
         second, first = self.network.way_out()
         hidden = elu_(aggregate(weights, latent, part.graph) @ second.T)
         if self.network.split:
-            projected = reuse(first, projected.detach(), part.features)
+            projected = part.features @ first
         if part.interior < len(hidden):
             projected, hidden = projected[: part.interior], hidden[: part.interior]
         return squared_error(hidden, first.T, projected, part.square)
