@@ -65,27 +65,6 @@ def put_in_place(name: str, replace: Callable[[Any, str, Any], None] = setattr) 
                 replace(other, last, function)
 
 
-def by_parts(parts: Sequence[Any], inputs: Sequence[Tensor], loss: Callable[..., Tensor]) -> Tensor:
-    """Sum a loss over parts of the data by autograd, with the memory of one part."""
-    from methods.shared.losses.with_gradient import with_gradient
-
-    leaves = [x.detach().requires_grad_() for x in inputs]
-    total = torch.zeros((), dtype=torch.float64)
-    sums = [torch.zeros_like(x) for x in leaves]
-    with torch.enable_grad():
-        for part in parts:
-            value = loss(part, *leaves)
-            total += value.detach()
-            for into, gradient in zip(sums, torch.autograd.grad(value, leaves), strict=True):
-                into += gradient
-    return with_gradient(total.to(inputs[0].dtype), inputs, sums)
-
-
-def slices(n: int, rows: int) -> list[slice]:
-    """Cut n rows into blocks."""
-    return [slice(start, min(start + rows, n)) for start in range(0, n, rows)]
-
-
 @plain(
     "zinb gradient",
     "methods.shared.losses.zinb:zinb_heads",
@@ -94,6 +73,7 @@ def slices(n: int, rows: int) -> list[slice]:
 )
 def zinb_heads(hidden: Tensor, weight: Tensor, bias: Tensor, target: Any) -> Tensor:
     """See `methods.shared.losses.zinb.zinb_heads`."""
+    from methods.shared.losses.with_gradient import blockwise_loss
     from methods.shared.losses.zinb import EPS, LOG_MU_RANGE, THETA_RANGE
 
     entries = target.shape[0] * target.shape[1]
@@ -111,7 +91,7 @@ def zinb_heads(hidden: Tensor, weight: Tensor, bias: Tensor, target: Any) -> Ten
         total = zero.sum() - zero.reshape(-1)[at].sum() + positive.sum() + block.log_factorial
         return total / entries
 
-    return by_parts(target.blocks, [hidden, weight, bias], loss)
+    return blockwise_loss(loss, [hidden, weight, bias], target.blocks).to(hidden.dtype)
 
 
 @plain(
@@ -234,20 +214,6 @@ def activate(x: Tensor, bias: Tensor, slope: float, mask: Any = None) -> Tensor:
 def dropped_product(x: Tensor, weight: Tensor, mask: Any) -> Tensor:
     """See `methods.shared.nn.dropout.dropped_product`."""
     return x @ weight if mask is None else (x * mask.keep * mask.scale) @ weight
-
-
-@plain(
-    "four mask entries a draw",
-    "methods.shared.nn.dropout:draw_mask",
-    "rand >= rate",
-    "scrcl multist",
-)
-def draw_mask(shape: tuple[int, int], rate: float, generator: torch.Generator) -> Any:
-    """See `methods.shared.nn.dropout.draw_mask`."""
-    from methods.shared.nn.dropout import Mask
-
-    drawn = torch.rand(shape, generator=generator, device=generator.device)
-    return Mask(drawn >= rate, 1 / (1 - rate))
 
 
 @plain(
