@@ -7,7 +7,7 @@ pieces. `benchmarks/tricks.py` puts the plain formula in its place and measures 
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import torch
@@ -180,17 +180,6 @@ def by_strips(matrix: Tensor, weights: Tensor, dense: Tensor) -> Tensor:
 def multiply(a: Tensor, b: Tensor) -> Tensor:
     """See `methods.shared.nn.matmul.multiply`."""
     return a @ b
-
-
-@plain(
-    "recycled memory of large arrays",
-    "methods.shared.nn.recycled:empty",
-    "torch.empty",
-    "scrcl stagate graphcvae spatial_mgcn stmfg",
-)
-def empty(shape: Sequence[int], like: Tensor) -> Tensor:
-    """See `methods.shared.nn.recycled.empty`."""
-    return like.new_empty(tuple(shape))
 
 
 @plain(

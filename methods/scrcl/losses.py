@@ -17,7 +17,6 @@ import torch
 from torch import Tensor
 
 from methods.shared.losses.with_gradient import with_gradient
-from methods.shared.nn.recycled import empty
 from methods.shared.nn.sparse import TiledMatrix
 from methods.shared.training.device import cache_blocks
 
@@ -53,7 +52,7 @@ class View(NamedTuple):
     @staticmethod
     def of(x: Tensor, temperature: float) -> View:
         """Normalise rows and take both softmaxes; nothing is taken off yet."""
-        e, p = empty(x.shape, x), empty(x.shape, x)
+        e, p = torch.empty_like(x), torch.empty_like(x)
         length, mass = x.new_empty(len(x), 1), x.new_empty(len(x))
         for b in cache_blocks(x):
             length[b] = torch.linalg.vector_norm(x[b], dim=1, keepdim=True).clamp_min(1e-12)

@@ -6,6 +6,6 @@ dropout
     Activation and dropout from a generator of their own.
 sparse
     Products of a constant sparse matrix with trainable dense ones.
-matmul, recycled
-    Large dense products, and the memory of large arrays.
+matmul
+    Large dense products, by the fastest kernel at hand.
 """

@@ -8,7 +8,6 @@ import torch
 from torch import Tensor
 from torch.nn.functional import leaky_relu_
 
-from methods.shared.nn.recycled import empty
 from methods.shared.training.device import cache_blocks
 
 LEVELS = 2**16
@@ -104,7 +103,7 @@ class _DroppedProduct(torch.autograd.Function):
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, Tensor, None]:
         x, weight = ctx.saved_tensors
         keep, grad = ctx.mask.keep, grads[0] * ctx.mask.scale
-        by_x, by_weight = empty(x.shape, x), torch.zeros_like(weight.T)
+        by_x, by_weight = torch.empty_like(x), torch.zeros_like(weight.T)
         for b in cache_blocks(x):
             torch.mm(grad[b], weight.T, out=by_x[b]).mul_(keep[b])
             by_weight.addmm_(grad[b].T, x[b] * keep[b])

@@ -7,10 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from methods.shared.nn.recycled import empty
-
 SMALL = 64  # rows or columns below which nothing is gained
-PIECE = 2**24  # bytes of a result that the kernel makes at once
 
 
 def multiply(a: Tensor, b: Tensor) -> Tensor:
@@ -33,26 +30,10 @@ def multiply(a: Tensor, b: Tensor) -> Tensor:
         return a @ b
     if min(*a.shape, b.shape[1]) < SMALL:
         return a @ b
-    first = a if a.is_contiguous() else empty(a.shape, a).copy_(a)
-    second = gapless(b).T
-    rows = max(PIECE // (b.shape[1] * b.element_size()), SMALL)
-    if len(a) <= rows:
-        return _kernel(first, second)
-    out = empty((len(a), b.shape[1]), a)
-    for start in range(0, len(a), rows):
-        out[start : start + rows] = _kernel(first[start : start + rows], second)
+    if not b.T.is_contiguous():  # on a matrix with gaps oneDNN crawls
+        b = b.contiguous()
+    out: Tensor = torch.ops.mkldnn._linear_pointwise(a.contiguous(), b.T, None, "none", [], "")
     return out
-
-
-def _kernel(a: Tensor, b: Tensor) -> Tensor:
-    """Multiply by the transpose of `b`."""
-    out: Tensor = torch.ops.mkldnn._linear_pointwise(a, b, None, "none", [], "")
-    return out
-
-
-def gapless(a: Tensor) -> Tensor:
-    """Return a matrix without gaps between its rows or columns: on others oneDNN crawls."""
-    return a if a.is_contiguous() or a.T.is_contiguous() else a.contiguous()
 
 
 def _onednn() -> bool:

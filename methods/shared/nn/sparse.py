@@ -13,8 +13,6 @@ import torch
 from torch import Tensor
 from torch.nn.functional import embedding_bag
 
-from methods.shared.nn.recycled import empty
-
 Map = Callable[[Tensor], Tensor]
 
 
@@ -161,7 +159,7 @@ def _by_strips(matrix: Tensor, weights: Tensor, dense: Tensor) -> Tensor:
     rows, width = dense.shape
     if width <= TILE or len(columns) <= READS * rows:
         return bags(dense.contiguous())
-    out = empty((len(starts) - 1, width), dense)
+    out = dense.new_empty(len(starts) - 1, width)
     strip = dense.new_empty(rows * TILE)
     for start in range(0, width, TILE):
         at = slice(start, min(start + TILE, width))
