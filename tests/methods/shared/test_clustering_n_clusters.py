@@ -16,7 +16,6 @@ from methods.shared.clustering.n_clusters import (
     eigengap,
     estimate_n_clusters,
     leiden_stability,
-    number_of_clusters,
 )
 from methods.shared.graphs.weights import fuzzy_graph
 from tests.methods.toys import rng, run, tissue
@@ -125,7 +124,7 @@ def test_the_order_of_cells_and_axes_does_not_matter(seed):
 
 @pytest.mark.parametrize("rule", RULES)
 def test_large_data_are_drawn_from(rule, monkeypatch):
-    monkeypatch.setattr("methods.shared.clustering.n_clusters.SUBSAMPLE", 150)
+    monkeypatch.setattr("methods.shared.clustering.mclust.SUBSAMPLE", 150)
     monkeypatch.setattr("methods.shared.clustering.n_clusters.GRAPH_CELLS", 150)
     points = blobs(2000, 3)
     assert estimate_n_clusters(rule, points, rng()).n_clusters == 3
@@ -165,14 +164,6 @@ def test_a_graph_that_is_none_is_refused(graph):
 def test_an_unknown_rule_is_refused():
     with pytest.raises(ValueError, match=r"k_rule: 'elbow' .* bic, eigengap or leiden"):
         estimate_n_clusters("elbow", blobs(30, 2), rng())
-
-
-def test_a_given_number_is_not_estimated():
-    assert number_of_clusters(np.empty((0, 0)), Job(0, 7), "bic") == (7, {"k_rule": "given"})
-    found, notes = number_of_clusters(blobs(120, 3), Job(0, None), "eigengap")
-    assert found == 3
-    assert "eigengap" in notes["k_rule"]
-    assert max(notes["k_scores"], key=notes["k_scores"].get) == 3
 
 
 @pytest.mark.parametrize("k", [2, 4])
