@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import batch_norm, elu
 
-from methods.shared.nn.dropout import draw_mask
+from methods.shared.nn.dropout import draw_mask, dropped
 from methods.shared.nn.layers import Affine, glorot
 from methods.shared.nn.sparse import TiledMatrix
 
@@ -38,8 +38,7 @@ class Dropout:
         """Drop entries of a table."""
         if not self.rate:
             return x
-        mask = draw_mask((len(x), x.shape[1]), self.rate, self.generator)
-        return x * mask.keep * mask.scale
+        return dropped(x, draw_mask((len(x), x.shape[1]), self.rate, self.generator))
 
 
 def keep_all(x: Tensor) -> Tensor:

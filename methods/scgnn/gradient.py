@@ -1,4 +1,8 @@
-"""Forward and backward pass of the autoencoder over blocks of cells, without what rests."""
+"""Forward and backward pass of the autoencoder over blocks of cells, without what rests.
+
+The plain formula is autograd of ``sum weight (x - network(x))^2`` block by block
+(`benchmarks/plain.py`): epochs take 1.2 to 1.7 times as long with it.
+"""
 
 from __future__ import annotations
 

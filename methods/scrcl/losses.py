@@ -5,6 +5,9 @@ two rows is ``D_ij = (P_i - Q_j) . (e1_i - e2_j) / t``: normalising constants ca
 sum to one. Any weighted sum of D over pairs therefore needs only sums over rows and products
 with the graph. D stays the same when one row is taken off e1 and e2 alike, or off P and Q; taking
 off their means keeps float32 exact enough where all cells look alike.
+
+The gradient is written out, over blocks of cells. The plain formula, autograd of the same linear
+form (`benchmarks/plain.py`), takes 1.5 times as long at 20,000 cells and 4.1 instead of 2.9 GiB.
 """
 
 from __future__ import annotations

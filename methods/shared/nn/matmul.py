@@ -14,8 +14,9 @@ def multiply(a: Tensor, b: Tensor) -> Tensor:
     """
     Multiply two matrices without a gradient.
 
-    torch leaves float32 products to MKL; oneDNN, which torch also ships, was measured to be up to
-    half as fast again on a recent AMD processor.
+    torch leaves float32 products to MKL; oneDNN, which torch also ships, is faster on recent AMD
+    processors. With the plain formula, ``a @ b``, epochs of scRCL take 1.3 times as long, of
+    GraphCVAE at 10,000 spots 1.4 times; other methods gain nothing and do not use it.
 
     Parameters
     ----------
