@@ -8,8 +8,6 @@ from benchmarks.tricks import KEY, TABLE, keep
 from methods.contract import Job
 from tests.methods.toys import SHORT, run, toy
 
-NOT_THE_SAME_DRAWS = {"four mask entries a draw"}
-
 
 @pytest.mark.parametrize(
     ("trick", "name"),
@@ -24,21 +22,17 @@ def test_losses_are_those_of_the_plain_formula(trick, name, monkeypatch):
     put_in_place(trick, monkeypatch.setattr)
     plain = run(method, data, job, **asked).trace
     assert [row.keys() for row in plain] == [row.keys() for row in with_trick]
-    if trick in NOT_THE_SAME_DRAWS:
-        return
     for ours, theirs in zip(with_trick, plain, strict=True):
         assert ours == pytest.approx(theirs, rel=1e-4, abs=1e-6)
 
 
-def test_what_stays_gains_or_saves_memory_that_is_needed():
-    """1.3 times faster epochs somewhere, or a limit on memory that the formula alone exceeds."""
+def test_what_stays_gains_or_saves_memory():
+    """1.3 times faster epochs somewhere, or a tenth of the peak memory saved somewhere."""
     rows = pd.read_csv(TABLE)
     assert set(PLAIN) <= set(rows["trick"])
     for trick, part in rows[rows["trick"].isin(PLAIN)].groupby("trick"):
-        assert part["gain"].max() >= 1.3 or trick in NEEDED_BY_A_LIMIT, trick
-
-
-NEEDED_BY_A_LIMIT: set[str] = set()
+        saves = part["plain_peak_mb"] > 1.1 * part["peak_mb"]
+        assert part["gain"].max() >= 1.3 or saves.any(), trick
 
 
 def test_measured_rows_replace_older_ones_and_others_stay(tmp_path):
