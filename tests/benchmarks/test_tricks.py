@@ -1,5 +1,7 @@
 """Every trick computes what its plain formula says, and the table says what each gains."""
 
+import functools
+
 import pandas as pd
 import pytest
 
@@ -9,21 +11,27 @@ from methods.contract import Job
 from tests.methods.toys import SHORT, run, toy
 
 
+def trace(name):
+    """Return the losses of a short training."""
+    method, _, variant = name.partition("@")
+    asked = {"variant": variant or "described", "kmeans_starts": 1, **SHORT}
+    return run(method, toy(method)[0], Job(seed=3, n_clusters=3), **asked).trace
+
+
+with_tricks = functools.cache(trace)
+
+
 @pytest.mark.parametrize(
     ("trick", "name"),
     [(trick, name) for trick in PLAIN for name in PLAIN[trick].methods],
 )
 def test_losses_are_those_of_the_plain_formula(trick, name, monkeypatch):
-    method, _, variant = name.partition("@")
-    asked = {"variant": variant or "described", "kmeans_starts": 1, **SHORT}
-    data, _ = toy(method)
-    job = Job(seed=3, n_clusters=3)
-    with_trick = run(method, data, job, **asked).trace
+    ours = with_tricks(name)
     put_in_place(trick, monkeypatch.setattr)
-    plain = run(method, data, job, **asked).trace
-    assert [row.keys() for row in plain] == [row.keys() for row in with_trick]
-    for ours, theirs in zip(with_trick, plain, strict=True):
-        assert ours == pytest.approx(theirs, rel=1e-4, abs=1e-6)
+    theirs = trace(name)
+    assert [row.keys() for row in ours] == [row.keys() for row in theirs]
+    for row, plain in zip(ours, theirs, strict=True):
+        assert row == pytest.approx(plain, rel=1e-4, abs=1e-6)
 
 
 def test_what_stays_gains_or_saves_memory():
