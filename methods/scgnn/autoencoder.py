@@ -51,9 +51,9 @@ class Autoencoder(nn.Module):
         """Sum the weighted squared errors of the reconstruction."""
         layers = list(self.layers)
         with torch.no_grad():
-            walk = Pass(layers, blocks.rest)
+            walk = Pass(layers)
             total = torch.zeros((), dtype=torch.float64, device=layers[0].device)
-            for block in blocks.parts:
+            for block in blocks:
                 total += walk.add(block)
             gradients = walk.finish()
         return with_gradient(total.to(layers[0].dtype), layers, gradients)
@@ -61,7 +61,7 @@ class Autoencoder(nn.Module):
     @torch.no_grad()
     def output(self, blocks: Blocks) -> Output:
         """Run all blocks forward; cells come in ascending order."""
-        found = [(b.cells, *self(b.values())[2:4]) for b in blocks.parts]
+        found = [(b.cells, *self(b.values())[2:4]) for b in blocks]
         cells, latent, hidden = (torch.cat(part) for part in zip(*found, strict=True))
         order = cells.argsort()
         weight, bias = (p.detach().clone() for p in list(self.layers)[-2:])

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from methods.shared.nn.sparse import SparseMatrix
 
-from .compact import Rest, compact, pick
+from .compact import compact, pick
 
 ROWS = 512
 FEW = 128  # cells below which a block costs more by its weights than by its cells
@@ -29,11 +29,8 @@ class Block(NamedTuple):
     sparse: SparseMatrix | None = None  # the values, where products with them are cheaper so
 
 
-class Blocks(NamedTuple):
-    """All cells of one phase."""
-
-    parts: Sequence[Block]
-    rest: Rest
+Blocks = Sequence[Block]
+"""All cells of one phase."""
 
 
 def constant(value: Tensor) -> Callable[[], Tensor]:
@@ -93,7 +90,7 @@ def expression_blocks(
         cells = torch.arange(start, start + shape[0], device=device)
         sparse = SparseMatrix(part.tocsr().astype(np.float32), device) if few else None
         parts.append(Block(cells, _values(shape, at, value), weight, sparse))
-    return Blocks(cached(parts, values.shape[0]), Rest())
+    return cached(parts, values.shape[0])
 
 
 def _values(shape: tuple[int, int], at: Tensor, value: Tensor) -> Callable[[], Tensor]:
@@ -106,8 +103,7 @@ def _weights(shape: tuple[int, int], alpha: float, at: Tensor, state: Tensor) ->
 
 def weighted_cells(blocks: Blocks, weight: Tensor) -> Blocks:
     """Weigh all genes of a cell alike, `weight` having one value per cell."""
-    parts = [b._replace(weight=constant(weight[b.cells, None])) for b in blocks.parts]
-    return Blocks(parts, Rest())
+    return [b._replace(weight=constant(weight[b.cells, None])) for b in blocks]
 
 
 class Output(NamedTuple):
@@ -150,7 +146,7 @@ def reconstruction_blocks(outputs: Iterable[Output], n_cells: int, rows: int = R
         one = constant(torch.ones((), device=group[0].hidden.device))
         cells = torch.cat([piece.cells for piece in group])
         parts.append(Block(cells, _reconstruction(group), one))
-    return Blocks(cached(parts, n_cells), Rest())
+    return cached(parts, n_cells)
 
 
 def _reconstruction(group: list[Output]) -> Callable[[], Tensor]:

@@ -68,35 +68,3 @@ def add_product(
         wide = product.new_zeros(len(product), total.shape[1])
         product = wide.scatter_(1, columns.expand(len(product), -1), product)
     add_to(total, product, rows, 0)
-
-
-def within(places: Tensor | None, found: Compact) -> Compact:
-    """Count columns from the start of the array of which `places` were looked at, None for all."""
-    if places is None or found.columns is None:
-        return found if places is None else Compact(found.values, places)
-    return Compact(found.values, places[found.columns])
-
-
-class Rest:
-    """
-    First-layer units that rest on all cells of one phase.
-
-    Their input is constant, so they rest as long as their weights stay as they are to the last
-    bit: no gradient changes those, and what momentum is left fades away.
-    """
-
-    def __init__(self) -> None:
-        self.known: tuple[Tensor, Tensor, Tensor] | None = None
-
-    def awake(self, weight: Tensor, bias: Tensor) -> Tensor | None:
-        """Return the units that have to be looked at, ascending; None for all."""
-        if self.known is None:
-            return None
-        old_weight, old_bias, resting = self.known
-        still = resting & (bias == old_bias) & (weight == old_weight).all(dim=1)
-        units = torch.nonzero(~still)[:, 0]
-        return units if len(units) <= MOST * len(bias) else None
-
-    def note(self, weight: Tensor, bias: Tensor, resting: Tensor) -> None:
-        """Remember which units rest with these weights."""
-        self.known = (weight.clone(), bias.clone(), resting) if resting.any() else None

@@ -14,9 +14,7 @@ from torch import Tensor
 from methods.shared.nn.sparse import SparseMatrix
 
 from .blocks import Block
-from .compact import Compact, Rest, add_product, add_to, compact, pick, within
-
-REMEMBER_FROM = 256  # cells; for fewer, comparing the weights costs what it saves
+from .compact import Compact, add_product, add_to, compact, pick
 
 
 class Pass:
@@ -27,39 +25,29 @@ class Pass:
     ----------
     layers
         Weights and biases in turn.
-    rest
-        First-layer units known to rest on all cells.
     """
 
-    def __init__(self, layers: Sequence[Tensor], rest: Rest) -> None:
+    def __init__(self, layers: Sequence[Tensor]) -> None:
         self.weights, self.biases = layers[::2], layers[1::2]
-        self.rest = rest
-        self.awake = rest.awake(self.weights[0], self.biases[0])
-        self.entry = pick(self.weights[0], self.awake, 0), pick(self.biases[0], self.awake, 0)
-        self.lit = torch.zeros_like(self.biases[0], dtype=torch.bool)
-        self.cells = 0
         self.gradients = [torch.zeros_like(layer) for layer in layers]
         self.turned: Tensor | None = None  # first layer for sparse input, genes x units
         self.turned_gradient = torch.empty(0)
 
     def first(self, entering: Compact, sparse: SparseMatrix | None) -> Compact:
-        """Apply the first layer, of units that may be awake."""
-        weight, bias = self.entry
+        """Apply the first layer."""
+        weight, bias = self.weights[0], self.biases[0]
         if sparse is None:
             output = torch.addmm(bias, entering.values, pick(weight, entering.columns, 1).T)
         else:
             if self.turned is None:
                 self.turned = weight.T.contiguous()
-                self.turned_gradient = self.weights[0].new_zeros(self.weights[0].T.shape)
+                self.turned_gradient = torch.zeros_like(self.turned)
             output = (sparse.forward @ self.turned).add_(bias)
-        looked_at = slice(None) if self.awake is None else self.awake
-        self.lit[looked_at] |= output.relu_().amax(dim=0) != 0
-        return within(self.awake, compact(output))
+        return compact(output.relu_())
 
     def add(self, block: Block) -> Tensor:
         """Return the loss of a block and add its gradients to those of the others."""
         target = block.values()
-        self.cells += len(target)
         dense = block.sparse is None
         passed = [compact(target) if dense else Compact(target, None)]
         passed.append(self.first(passed[0], block.sparse))
@@ -94,9 +82,7 @@ class Pass:
                 slope = slope @ pick(used[i], units, 0)
 
     def finish(self) -> list[Tensor]:
-        """Return the gradients in the order of the layers; remember which units rest."""
-        if self.cells >= REMEMBER_FROM:
-            self.rest.note(self.weights[0], self.biases[0], ~self.lit)
+        """Return the gradients in the order of the layers."""
         if self.turned is not None:
             self.gradients[0] += self.turned_gradient.T
         return self.gradients

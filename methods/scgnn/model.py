@@ -22,7 +22,6 @@ from methods.shared.training.state import restore, state_of
 from .autoencoder import Autoencoder
 from .blocks import Blocks, Output, expression_blocks, reconstruction_blocks, weighted_cells
 from .cell_graph import cell_graph
-from .compact import Rest
 from .convergence import graph_change, stops
 from .graph_autoencoder import Draws, GraphAutoencoder, binarised, without_some_edges
 from .imputation import cell_weights, completed
@@ -75,7 +74,6 @@ class Model:
     ) -> Output:
         """Train an autoencoder, its weights' absolute sum penalised; return its last output."""
         own = network is self.network
-        blocks = blocks._replace(rest=Rest())  # of this phase alone, wherever a run resumes
         optimiser = self.optimiser if own else fused_adam(list(network.parameters()), RATE)
         kept: list[Output] = []
 

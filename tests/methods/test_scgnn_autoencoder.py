@@ -7,7 +7,6 @@ import scipy.sparse as sp
 import torch
 
 from methods.scgnn import blocks as in_blocks
-from methods.scgnn import gradient
 from methods.scgnn.autoencoder import Autoencoder
 from methods.scgnn.blocks import expression_blocks
 from methods.scgnn.compact import LEAST_CELLS, compact
@@ -42,7 +41,7 @@ def test_summed_gradients_are_those_of_the_full_batch(rows, density, monkeypatch
     expression, states = weighted()
     net = network(60)
     blocks = expression_blocks(expression, states, 0.9, "cpu", rows)
-    assert (blocks.parts[0].sparse is not None) == (density == "sparse")
+    assert (blocks[0].sparse is not None) == (density == "sparse")
     x = torch.as_tensor(expression.toarray())
     weight = 0.1 + 0.9 * torch.as_tensor(states.toarray()).float()
     expected, value = dense_loss(net, x, weight), net.loss(blocks)
@@ -90,22 +89,16 @@ def test_a_column_that_is_not_a_number_is_kept():
 
 
 @pytest.mark.parametrize("density", ["sparse", "dense"])
-def test_units_known_to_rest_wake_when_their_weights_change(density, monkeypatch):
+def test_units_wake_when_their_weights_change(density, monkeypatch):
     """Gradients of every step of a training, among them some of woken units."""
     monkeypatch.setattr(in_blocks, "SPARSE_BELOW", 1.1 if density == "sparse" else 0.0)
-    monkeypatch.setattr(gradient, "REMEMBER_FROM", 0)
     expression, _ = weighted()
     x = torch.as_tensor(expression.toarray())
     blocks, net = expression_blocks(expression, None, 0.9, "cpu", 70), resting(60)
     for woken in (0, 0, 3, 3):
         with torch.no_grad():
             net.layers[1][:woken] = 1.0
-        seen = blocks.rest.awake(*net.layers[:2])
-        assert seen is None or (
-            len(seen) <= 256 + woken and set(range(woken)) <= set(seen.tolist())
-        )
         wanted = torch.autograd.grad(dense_loss(net, x, torch.tensor(0.1)), list(net.layers))
         for ours, theirs in zip(torch.autograd.grad(net.loss(blocks), list(net.layers)), wanted,
                                 strict=True):  # fmt: skip
             torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-4)
-    assert seen is not None

@@ -17,12 +17,12 @@ def test_entries_weigh_by_their_state():
     values = sp.csr_matrix(np.ones((4, 3), dtype=np.float32))
     for state, expected in ((0, 0.1), (1, 1.0), (2, 1.9)):
         states = sp.csr_matrix((np.full(12, state, dtype=np.uint8), values.indices, values.indptr))
-        block = expression_blocks(values, states, 0.9, "cpu").parts[0]
+        block = expression_blocks(values, states, 0.9, "cpu")[0]
         torch.testing.assert_close(block.weight(), torch.full((4, 3), expected))
-    plain = expression_blocks(values, None, 0.9, "cpu").parts[0]
+    plain = expression_blocks(values, None, 0.9, "cpu")[0]
     torch.testing.assert_close(plain.weight(), torch.tensor(0.1))
     empty = sp.csr_matrix((4, 3), dtype=np.float32)
-    zeros = expression_blocks(empty, empty.astype(np.uint8), 0.9, "cpu").parts[0]
+    zeros = expression_blocks(empty, empty.astype(np.uint8), 0.9, "cpu")[0]
     torch.testing.assert_close(zeros.weight(), torch.full((4, 3), 0.1))
 
 
@@ -33,8 +33,8 @@ def test_small_clusters_share_a_block():
         for i, n in enumerate([20, 90, 30, 5, 300])
     ]
     blocks = reconstruction_blocks(pieces, 445, rows=256)
-    assert [len(b.cells) for b in blocks.parts] == [140, 261, 44]
-    for block in blocks.parts:
+    assert [len(b.cells) for b in blocks] == [140, 261, 44]
+    for block in blocks:
         assert torch.equal(block.values()[:, 0], block.cells.float())
 
 
@@ -74,7 +74,7 @@ def test_outputs_land_on_their_cells():
         pieces.append(Output(part, stamp, stamp, torch.ones(4, 1), torch.zeros(4)))
     for n_cells in (20, 10**6):
         blocks = reconstruction_blocks(pieces, n_cells, rows=5)
-        for block in blocks.parts:
+        for block in blocks:
             assert torch.equal(block.values(), block.cells.float()[:, None].expand(-1, 4))
     net = network(4)
     output = net.output(blocks)

@@ -157,7 +157,7 @@ def test_cells_keep_their_order():
     states = found.states.toarray()
     assert (states[np.arange(n), [list(found.genes).index(g) for g in range(n)]] > 0).all()
     blocks = expression_blocks(found.expression, found.states, 0.9, "cpu", rows=7)
-    for block in blocks.parts:
+    for block in blocks:
         top = found.genes[block.values().argmax(dim=1).numpy()]
         np.testing.assert_array_equal(top, block.cells.numpy())
     job = Job(0, 3, impute=True)
