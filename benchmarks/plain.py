@@ -195,6 +195,17 @@ def activate(x: Tensor, bias: Tensor, slope: float, mask: Any = None) -> Tensor:
 
 
 @plain(
+    "product of a masked array",
+    "methods.shared.nn.dropout:dropped_product",
+    "(mask * x) @ weight by autograd",
+    "scrcl",
+)
+def dropped_product(x: Tensor, weight: Tensor, mask: Any) -> Tensor:
+    """See `methods.shared.nn.dropout.dropped_product`."""
+    return x @ weight if mask is None else (x * mask.keep * mask.scale) @ weight
+
+
+@plain(
     "blocks of rows that fit a cache",
     "methods.shared.training.device:cache_blocks",
     "all rows at once",

@@ -19,7 +19,7 @@ from methods.shared.clustering.kmeans import kmeans
 from methods.shared.expression.pca import standard_components
 from methods.shared.graphs.sections import voted
 from methods.shared.graphs.weights import normalized_adjacency, with_loops
-from methods.shared.nn.dropout import Mask, activate, draw_mask, dropped
+from methods.shared.nn.dropout import Mask, activate, draw_mask, dropped_product
 from methods.shared.nn.matmul import product
 from methods.shared.nn.sparse import SparseMatrix, TiledMatrix, sum_over_edges
 from methods.shared.training.fit import Phase, check_data, train_and_cluster
@@ -108,7 +108,7 @@ class Model:
         genes = self.gene_embeddings()
         weight, bias = self.network.projector @ genes, self.network.projector_bias @ genes
         pairs = zip(views, masks, strict=True)
-        return [normalize(dropped(x, mask) @ weight + bias, dim=1) for x, mask in pairs]
+        return [normalize(dropped_product(x, weight, mask) + bias, dim=1) for x, mask in pairs]
 
     def consistency(self, z1: Tensor, z2: Tensor) -> Tensor:
         """Mean square of z1 z2^T - (A + I) over all pairs, through Gram matrices."""

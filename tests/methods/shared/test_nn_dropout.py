@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch.nn.functional import leaky_relu
 
-from methods.shared.nn.dropout import activate, draw_mask, dropped
+from methods.shared.nn.dropout import activate, draw_mask, dropped, dropped_product
 
 
 def test_masks_drop_at_their_rate_and_keep_the_mean():
@@ -20,6 +20,15 @@ def test_masks_drop_at_their_rate_and_keep_the_mean():
     small = draw_mask((70, 5), 0.4, generator)
     torch.testing.assert_close(dropped(x, small), torch.where(small.keep, x * small.scale, 0.0))
     assert dropped(x, None) is x
+
+
+def test_product_of_a_masked_array_has_the_gradients_of_its_steps():
+    generator = torch.Generator().manual_seed(0)
+    mask = draw_mask((70, 5), 0.4, generator)
+    x = torch.randn(70, 5, dtype=torch.float64, generator=generator).requires_grad_()
+    w = torch.randn(5, 2, dtype=torch.float64, generator=generator).requires_grad_()
+    torch.testing.assert_close(dropped_product(x, w, mask), dropped(x, mask) @ w)
+    assert torch.autograd.gradcheck(lambda a, b: dropped_product(a, b, mask), (x, w))
 
 
 @pytest.mark.parametrize("dropped", [False, True])
