@@ -143,7 +143,7 @@ def autoencoder_loss(self: Any, blocks: Any) -> Tensor:
         target = block.values()
         return (block.weight() * (self(target)[-1] - target).square()).sum()
 
-    parts = [lambda block=block: error(block) for block in blocks.parts]
+    parts = [lambda block=block: error(block) for block in blocks]
     return accumulated_loss(parts, list(self.layers))
 
 
