@@ -6,6 +6,8 @@ radius
     Spots closer than a radius.
 sections
     Neighbours and votes within the sections of a tissue.
+two_views
+    Expression, near spots and similar spots, as encoders of two views see them.
 weights
     Adjacency matrices: binary, symmetric, normalised, fuzzy.
 """

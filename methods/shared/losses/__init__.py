@@ -1,7 +1,7 @@
 """Losses over all entries or all pairs, in linear memory.
 
 with_gradient
-    A loss whose gradient is made together with its value.
+    A loss whose gradient is made together with its value; sums over blocks by autograd.
 gram
     Squared errors through Gram matrices.
 graph

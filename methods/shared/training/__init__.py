@@ -1,5 +1,7 @@
 """How methods train.
 
+fit
+    The skeleton of a method's `fit`: check, train in phases, cluster.
 loop
     Epochs, trace, snapshots and checkpoints.
 state
