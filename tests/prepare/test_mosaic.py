@@ -19,7 +19,7 @@ from blindfold.core.entries import resolve_datasets
 from blindfold.core.errors import BlindfoldError
 from blindfold.prepare.mosaic import batches, domains, histology, lattice, spots
 from blindfold.prepare.mosaic.options import Options
-from blindfold.prepare.readers.mosaic import read
+from blindfold.prepare.readers import reader
 from tests.conftest import MIRROR, REPOSITORY, needs_mirror
 
 PACKAGED = Path(find_spec("scanpy").origin).parent / "datasets/10x_pbmc68k_reduced.h5ad"
@@ -29,7 +29,7 @@ ONE_WHOLE_CELL = {"cells_per_spot": 1, "capture": 1, "depth_spread": 0, "dropout
 
 def tissue(files=BLOOD, image=False, card="mosaic", **changes):
     card = dataset_card(card).model_copy(update={"image": image})
-    return read(files, {**card.options, **changes}, card)
+    return reader("mosaic")(files, {**card.options, **changes}, card)
 
 
 def test_the_default_tissue_stays_as_it_is():

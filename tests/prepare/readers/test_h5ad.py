@@ -9,7 +9,7 @@ import scipy.sparse as sp
 from blindfold.core.blocks import row_blocks
 from blindfold.core.datasets import DatasetCard
 from blindfold.core.errors import BlindfoldError
-from blindfold.prepare.readers import h5ad
+from blindfold.prepare.readers import h5ad, reader
 from tests.conftest import MIRROR, needs_mirror
 from tests.prepare.conftest import CARD, small_counts
 
@@ -26,7 +26,7 @@ def file(tmp_path):
 
     def read(adata, **options):
         adata.write_h5ad(tmp_path / "a.h5ad")
-        return h5ad.read({"cells": tmp_path / "a.h5ad"}, options, ANY)
+        return reader("h5ad")({"cells": tmp_path / "a.h5ad"}, options, ANY)
 
     return read
 
@@ -127,21 +127,21 @@ def test_files_that_are_no_h5ad(tmp_path, file):
         path = tmp_path / name
         path.write_bytes(content)
         with pytest.raises(BlindfoldError, match=message) as error:
-            h5ad.read({"cells": path}, {}, ANY)
+            reader("h5ad")({"cells": path}, {}, ANY)
         assert str(path) in str(error.value)
     for path, message in (
         (tmp_path, "a folder, not a file"),
         (tmp_path / "nowhere", "file not found"),
     ):
         with pytest.raises(BlindfoldError, match=message):
-            h5ad.read({"cells": path}, {}, ANY)
+            reader("h5ad")({"cells": path}, {}, ANY)
 
 
 def test_another_hdf5_file_is_named(tmp_path):
     with h5py.File(tmp_path / "x.loom", "w") as other:
         other["matrix"] = np.eye(3)
     with pytest.raises(BlindfoldError, match=r"no AnnData(.|\n)*matrix"):
-        h5ad.read({"cells": tmp_path / "x.loom"}, {}, ANY)
+        reader("h5ad")({"cells": tmp_path / "x.loom"}, {}, ANY)
 
 
 def test_a_file_of_a_later_version(tmp_path, file):
@@ -149,13 +149,13 @@ def test_a_file_of_a_later_version(tmp_path, file):
     with h5py.File(tmp_path / "a.h5ad", "r+") as changed:
         changed["obs"].attrs["encoding-version"] = "9.9.9"
     with pytest.raises(BlindfoldError, match="another version of anndata"):
-        h5ad.read({"cells": tmp_path / "a.h5ad"}, {}, ANY)
+        reader("h5ad")({"cells": tmp_path / "a.h5ad"}, {}, ANY)
 
 
 @needs_mirror
 def test_an_old_file_equals_an_independent_reading():
     path = MIRROR / "paul15/paul15_cluster.h5ad"
-    read = h5ad.read({"cells": path}, {}, ANY)
+    read = reader("h5ad")({"cells": path}, {}, ANY)
     with h5py.File(path) as old:
         np.testing.assert_array_equal(in_memory(read.X), old["X"][:])
         names = old["uns/paul15_clusters_categories"][:].astype(str)
@@ -169,7 +169,7 @@ def test_an_old_file_equals_an_independent_reading():
 def test_a_log_normalised_file_is_brought_to_the_linear_scale():
     path = MIRROR / "merfish_hypo_p006/MERFISH_0.06_adata.h5ad"
     options = {"coordinates": ["x", "y"], "log": "log1p"}
-    read = h5ad.read({"cells": path}, options, ANY)
+    read = reader("h5ad")({"cells": path}, options, ANY)
     with h5py.File(path) as stored:
         expected = np.expm1(stored["X"][:].astype(float))
         places = np.column_stack([stored["obs/x"][:], stored["obs/y"][:]])

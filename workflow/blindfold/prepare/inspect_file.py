@@ -15,7 +15,7 @@ from blindfold.core.errors import BlindfoldError
 from blindfold.prepare import geometry
 from blindfold.prepare.check import check_labels
 from blindfold.prepare.labels import read_labels
-from blindfold.prepare.readers.h5ad import layer_names, open_h5ad, read
+from blindfold.prepare.readers.h5ad import Options, layer_names, open_h5ad, read
 from blindfold.prepare.reading import as_text, examples
 from blindfold.prepare.select import select
 from blindfold.prepare.value_check import ValueCheck, guess_normalisation
@@ -57,7 +57,7 @@ def inspect(path: Path, label: str | None = None) -> tuple[list[str], list[str]]
         contents = {layer: _describe(path, layer, card, report) for layer in layers}
         counts = [layer for layer, what in contents.items() if what == "counts"]
         chosen = counts[0] if counts else layers[0]
-        raw = read({"cells": path}, {"layer": chosen}, card)
+        raw = read({"cells": path}, Options(layer=chosen), card)
         _check_matrix(raw, chosen, counts, card, report, path)
         _find_columns(raw, report)
         _check_labels(raw, card, report, path)
@@ -86,7 +86,7 @@ def _card(path: Path, label: str | None) -> DatasetCard:
 
 def _describe(path: Path, layer: str, card: DatasetCard, report: _Report) -> str:
     """Say what a matrix holds, in words; ``counts`` where it is that."""
-    raw = read({"cells": path}, {"layer": layer}, card)
+    raw = read({"cells": path}, Options(layer=layer), card)
     values, largest, stored, guess = ValueCheck(counts=True), 0.0, 0, None
     for rows, block in numbered_blocks(raw.X):
         values.add(block, rows.start)

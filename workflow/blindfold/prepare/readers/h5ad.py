@@ -16,7 +16,6 @@ from anndata import AnnData
 from anndata.io import read_elem, sparse_dataset
 from pydantic import Field
 
-from blindfold.core import io
 from blindfold.core.blocks import join_blocks, numbered_blocks
 from blindfold.core.datasets import DatasetCard
 from blindfold.core.errors import BlindfoldError, did_you_mean
@@ -53,7 +52,7 @@ class Options(Strict):
     log: Log = Field("none", description="what is undone: log1p, log2p1 or log10p1 of the values")
 
 
-def read(files: dict[str, Path], options: dict[str, Any], card: DatasetCard) -> AnnData:
+def read(files: dict[str, Path], options: Options, card: DatasetCard) -> AnnData:
     """Read an h5ad.
 
     Parameters
@@ -76,23 +75,22 @@ def read(files: dict[str, Path], options: dict[str, Any], card: DatasetCard) -> 
     BlindfoldError
         For a file that is no AnnData or damaged, and for a missing layer, column or key.
     """
-    chosen = io.validate(Options, options, f"card {card.title!r}: options")
     path = files["cells"]
     with warnings.catch_warnings():
         # old files make anndata warn of every column, and repeated names are for `prepare` to see
         warnings.simplefilter("ignore")
         file = open_h5ad(path)
         known = layer_names(file)
-        if chosen.layer not in known:
+        if options.layer not in known:
             raise BlindfoldError(
-                "no such layer", file=path, field="options.layer", found=chosen.layer,
-                expected="one of " + ", ".join(known), remedy=did_you_mean(chosen.layer, known),
+                "no such layer", file=path, field="options.layer", found=options.layer,
+                expected="one of " + ", ".join(known), remedy=did_you_mean(options.layer, known),
             )  # fmt: skip
         try:
             if "encoding-type" in file.attrs:
-                return _read_parts(file, chosen, path)
+                return _read_parts(file, options, path)
             file.close()
-            return _read_whole(path, chosen)
+            return _read_whole(path, options)
         except BlindfoldError:
             raise
         except Exception as error:  # whatever an unknown or damaged layout makes anndata raise

@@ -10,7 +10,6 @@ import scipy.sparse as sp
 from anndata import AnnData
 from pydantic import Field
 
-from blindfold.core import io
 from blindfold.core.datasets import DatasetCard
 from blindfold.core.strict import Strict
 from blindfold.prepare.readers._assemble import assemble, cells_where, coordinates_of
@@ -30,7 +29,7 @@ class Options(Strict):
     )
 
 
-def read(files: dict[str, Path], options: dict[str, Any], card: DatasetCard) -> AnnData:
+def read(files: dict[str, Path], options: Options, card: DatasetCard) -> AnnData:
     """Read cells.
 
     Parameters
@@ -52,20 +51,19 @@ def read(files: dict[str, Path], options: dict[str, Any], card: DatasetCard) -> 
     BlindfoldError
         Where the file is no loom, an attribute is not there, or no cell is kept.
     """
-    chosen = io.validate(Options, options, f"card {card.title!r}: options")
     file = files["counts"]
     with open_hdf5(file) as loom:
-        matrix = "matrix" if chosen.layer is None else f"layers/{chosen.layer}"
+        matrix = "matrix" if options.layer is None else f"layers/{options.layer}"
         counts = sp.csr_matrix(read_matrix(lookup(loom, matrix, "options.layer", file)).T)
         attributes = _attributes(lookup(loom, "col_attrs", "col_attrs", file))
         rows = lookup(loom, "row_attrs", "row_attrs", file)
-        genes = text(lookup(rows, chosen.gene, "options.gene", file)[:])
-    cells = lookup(attributes, chosen.cell, "options.cell", file)
+        genes = text(lookup(rows, options.gene, "options.gene", file)[:])
+    cells = lookup(attributes, options.cell, "options.cell", file)
     adata = assemble(counts, list(cells), genes, attributes, file)
-    if chosen.coordinates is not None:
-        names = chosen.coordinates
+    if options.coordinates is not None:
+        names = options.coordinates
         adata.obsm["spatial"] = coordinates_of(attributes, names, "options.coordinates", file)
-    kept = cells_where(attributes, chosen.where, adata.n_obs, file)
+    kept = cells_where(attributes, options.where, adata.n_obs, file)
     return adata if kept.all() else adata[kept].copy()
 
 

@@ -11,7 +11,6 @@ from anndata import AnnData
 from pydantic import Field
 from scipy.io import loadmat, whosmat
 
-from blindfold.core import io
 from blindfold.core.datasets import DatasetCard
 from blindfold.core.strict import Strict
 from blindfold.prepare.readers import _matlab_hdf5
@@ -31,7 +30,7 @@ class Options(Strict):
     log: Log = Field("none", description="logarithm that is undone")
 
 
-def read(files: dict[str, Path], options: dict[str, Any], card: DatasetCard) -> AnnData:
+def read(files: dict[str, Path], options: Options, card: DatasetCard) -> AnnData:
     """Read cells.
 
     Parameters
@@ -53,19 +52,18 @@ def read(files: dict[str, Path], options: dict[str, Any], card: DatasetCard) -> 
     BlindfoldError
         Where the file is no MATLAB file, a variable is not there, or lengths do not agree.
     """
-    chosen = io.validate(Options, options, f"card {card.title!r}: options")
     file = files["counts"]
     wanted = {
         field: name
         for field in ("matrix", "labels", "cell", "gene")
-        if (name := getattr(chosen, field)) is not None
+        if (name := getattr(options, field)) is not None
     }
     variables = _load(file, set(wanted.values()))
     found = {
         field: lookup(variables, name, f"options.{field}", file) for field, name in wanted.items()
     }
-    matrix = found["matrix"].T if chosen.cells == "columns" else found["matrix"]
-    counts = linear(sp.csr_matrix(matrix), chosen.log)
+    matrix = found["matrix"].T if options.cells == "columns" else found["matrix"]
+    counts = linear(sp.csr_matrix(matrix), options.log)
     obs = {}
     if "labels" in found:
         labels = np.asarray(found["labels"]).ravel()

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import anndata
 import numpy as np
 import pandas as pd
 import scipy.sparse as sp
 
-from blindfold.core import io
 from blindfold.core.datasets import DatasetCard
 from blindfold.prepare.mosaic import batches, histology, spots
 from blindfold.prepare.mosaic.domains import domain_names
@@ -19,7 +17,7 @@ from blindfold.prepare.mosaic.real_cells import RealCells, read_cells
 from blindfold.prepare.mosaic.tissue import Tissue, lay_out_tissue
 
 
-def read(files: dict[str, Path], options: dict[str, Any], card: DatasetCard) -> anndata.AnnData:
+def read(files: dict[str, Path], options: Options, card: DatasetCard) -> anndata.AnnData:
     """Make the tissue.
 
     Parameters
@@ -43,26 +41,25 @@ def read(files: dict[str, Path], options: dict[str, Any], card: DatasetCard) -> 
     BlindfoldError
         For an unknown option, a missing column, cells without counts, or too few spots.
     """
-    chosen = io.validate(Options, options, f"card {card.title!r}: options")
-    real = read_cells(files, chosen.cells, card)
+    real = read_cells(files, options.cells, card)
     # one generator each: changing the options of the image leaves the counts as they are
-    seeds = np.random.SeedSequence(chosen.seed).spawn(4)
+    seeds = np.random.SeedSequence(options.seed).spawn(4)
     expression_rng, image_rng, layout_rng, batch_rng = map(np.random.default_rng, seeds)
-    tissue = lay_out_tissue(chosen, layout_rng)
-    measured, complete = _counts(real, tissue, chosen, expression_rng, batch_rng)
-    names = np.array(domain_names(chosen.layout, chosen.domains))
+    tissue = lay_out_tissue(options, layout_rng)
+    measured, complete = _counts(real, tissue, options, expression_rng, batch_rng)
+    names = np.array(domain_names(options.layout, options.domains))
     columns = {
         card.label.column if card.label else "domain": names[tissue.domain],
         card.batch or "batch": [f"batch {code + 1}" for code in tissue.batch],
     }
-    obs = pd.DataFrame(columns, index=[f"spot-{i + 1}" for i in range(chosen.spots)])
+    obs = pd.DataFrame(columns, index=[f"spot-{i + 1}" for i in range(options.spots)])
     made = anndata.AnnData(measured, obs=obs, var=pd.DataFrame(index=real.genes))
     made.layers["complete"] = complete
     made.obsm["spatial"] = tissue.coordinates
     if card.image:
         made.uns["image"], made.uns["scale"] = histology.draw(
-            tissue.coordinates, tissue.domain, chosen.pitch, chosen.image_width,
-            chosen.image_informativeness, image_rng,
+            tissue.coordinates, tissue.domain, options.pitch, options.image_width,
+            options.image_informativeness, image_rng,
         )  # fmt: skip
     return made
 

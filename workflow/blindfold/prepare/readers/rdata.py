@@ -12,7 +12,6 @@ import xarray
 from anndata import AnnData
 from pydantic import Field
 
-from blindfold.core import io
 from blindfold.core.datasets import DatasetCard
 from blindfold.core.errors import BlindfoldError
 from blindfold.core.strict import Strict
@@ -47,7 +46,7 @@ class Options(Strict):
     erase: list[str] = Field([], description="genes whose values are wrong in the file: set to 0")
 
 
-def read(files: dict[str, Path], options: dict[str, Any], card: DatasetCard) -> AnnData:
+def read(files: dict[str, Path], options: Options, card: DatasetCard) -> AnnData:
     """Read cells from R objects.
 
     Parameters
@@ -71,22 +70,23 @@ def read(files: dict[str, Path], options: dict[str, Any], card: DatasetCard) -> 
     BlindfoldError
         Where the file is no R data, a key is not there, or names or lengths do not agree.
     """
-    chosen = io.validate(Options, options, f"card {card.title!r}: options")
     file = files["counts"]
     objects = load(file) | (load(files["obs"]) if "obs" in files else {})
-    values, cells, genes = matrix_at(objects, chosen.matrix, file)
-    if chosen.cells == "columns":
+    values, cells, genes = matrix_at(objects, options.matrix, file)
+    if options.cells == "columns":
         values, cells, genes = values.T, genes, cells
-    counts = erase(linear(sp.csr_matrix(values), chosen.log), genes, chosen.erase, file)
-    obs = _obs(objects, chosen, cells, counts.shape[0], file)
-    if chosen.labels is not None:
+    counts = erase(linear(sp.csr_matrix(values), options.log), genes, options.erase, file)
+    obs = _obs(objects, options, cells, counts.shape[0], file)
+    if options.labels is not None:
         column = card.label.column if card.label is not None else "label"
-        obs[column] = _labels(object_at(objects, chosen.labels, file), cells, counts.shape[0], file)
-    if chosen.name_part:
-        obs |= cut_names(_named(cells, file), chosen.name_part, file)
+        obs[column] = _labels(
+            object_at(objects, options.labels, file), cells, counts.shape[0], file
+        )
+    if options.name_part:
+        obs |= cut_names(_named(cells, file), options.name_part, file)
     adata = assemble(counts, cells, genes, obs, file)
-    if chosen.coordinates is not None:
-        names = chosen.coordinates
+    if options.coordinates is not None:
+        names = options.coordinates
         adata.obsm["spatial"] = coordinates_of(obs, names, "options.coordinates", file)
     return adata
 

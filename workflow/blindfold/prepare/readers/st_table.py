@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 from anndata import AnnData
 from pydantic import Field
 
-from blindfold.core import io
 from blindfold.core.datasets import DatasetCard
 from blindfold.core.strict import Strict
 from blindfold.prepare.readers._assemble import assemble, coordinates_of
@@ -41,7 +39,7 @@ class Options(Strict):
     )
 
 
-def read(files: dict[str, Path], options: dict[str, Any], card: DatasetCard) -> AnnData:
+def read(files: dict[str, Path], options: Options, card: DatasetCard) -> AnnData:
     """Read spots, their pixels and their labels, all joined by the array position in the name.
 
     Parameters
@@ -65,7 +63,6 @@ def read(files: dict[str, Path], options: dict[str, Any], card: DatasetCard) -> 
     BlindfoldError
         Where a file is no such table, or a spot of the counts has no position or no label row.
     """
-    chosen = io.validate(Options, options, f"card {card.title!r}: options")
     table = read_text_table(files["counts"], header=1, leading=1, others=[])
     spots = table.leading[0]
     obs = {}
@@ -77,7 +74,7 @@ def read(files: dict[str, Path], options: dict[str, Any], card: DatasetCard) -> 
     pixels, names = _at_spots(files["coordinates"], spots), ("pixel_x", "pixel_y")
     adata.obsm["spatial"] = coordinates_of(pixels, names, "columns", files["coordinates"])
     if card.image:
-        adata.uns["image"], adata.uns["scale"] = _image(files["image"], chosen)
+        adata.uns["image"], adata.uns["scale"] = _image(files["image"], options)
     return adata
 
 

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Literal, Self
 
 import scipy.sparse as sp
 from anndata import AnnData
 from pydantic import Field, model_validator
 
-from blindfold.core import io
 from blindfold.core.datasets import DatasetCard
 from blindfold.core.errors import BlindfoldError
 from blindfold.core.strict import Strict
@@ -47,7 +46,7 @@ class Options(Strict):
         return self
 
 
-def read(files: dict[str, Path], options: dict[str, Any], card: DatasetCard) -> AnnData:
+def read(files: dict[str, Path], options: Options, card: DatasetCard) -> AnnData:
     """Read cells.
 
     Parameters
@@ -69,11 +68,12 @@ def read(files: dict[str, Path], options: dict[str, Any], card: DatasetCard) -> 
     BlindfoldError
         Where a value is no number, a name is not there, or lengths do not agree.
     """
-    chosen = io.validate(Options, options, f"card {card.title!r}: options")
     file = files["counts"]
-    parse = _cells_in_rows if chosen.cells == "rows" else _cells_in_columns
-    adata = parse(read_text_table(file, chosen.header, chosen.leading, chosen.obs), chosen, file)
-    if chosen.labels:
+    parse = _cells_in_rows if options.cells == "rows" else _cells_in_columns
+    adata = parse(
+        read_text_table(file, options.header, options.leading, options.obs), options, file
+    )
+    if options.labels:
         labels = read_lines(files["labels"])
         check_length(labels, adata.n_obs, "labels", files["labels"])
         adata.obs[card.label.column if card.label is not None else "label"] = labels

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import scanpy as sc
 from anndata import AnnData
 from pydantic import Field
 
-from blindfold.core import io
 from blindfold.core.datasets import DatasetCard
 from blindfold.core.strict import Strict
 from blindfold.prepare.readers._assemble import repeated_names_allowed
@@ -24,7 +23,7 @@ class Options(Strict):
     names: Literal["symbol", "id"] = Field("symbol", description="what the genes are called")
 
 
-def read(files: dict[str, Path], options: dict[str, Any], card: DatasetCard) -> AnnData:
+def read(files: dict[str, Path], options: Options, card: DatasetCard) -> AnnData:
     """Read cells; of several kinds of features, gene expression is kept.
 
     Parameters
@@ -44,15 +43,14 @@ def read(files: dict[str, Path], options: dict[str, Any], card: DatasetCard) -> 
     Raises
     ------
     BlindfoldError
-        Where the file is no such matrix, or the genome has to be chosen.
+        Where the file is no such matrix, or the genome has to be options.
     """
-    chosen = io.validate(Options, options, f"card {card.title!r}: options")
     file = files["counts"]
     with open_hdf5(file) as handle:
         groups = ", ".join(handle)
     expected = f"one group per genome (see options.genome) or the group 'matrix', among {groups}"
     with reading(file, "the file as a 10x matrix", expected), repeated_names_allowed():
-        adata = sc.read_10x_h5(file, genome=chosen.genome, gex_only=True)
-        if chosen.names == "id":
+        adata = sc.read_10x_h5(file, genome=options.genome, gex_only=True)
+        if options.names == "id":
             adata.var_names = adata.var["gene_ids"].astype(str).to_numpy()
     return adata

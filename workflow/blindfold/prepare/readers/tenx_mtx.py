@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import pandas as pd
 import scipy.sparse as sp
@@ -11,7 +11,6 @@ from anndata import AnnData
 from pydantic import Field
 from scipy.io import mmread
 
-from blindfold.core import io
 from blindfold.core.datasets import DatasetCard
 from blindfold.core.strict import Strict
 from blindfold.prepare.readers._assemble import assemble, check_length
@@ -24,7 +23,7 @@ class Options(Strict):
     names: Literal["symbol", "id"] = Field("symbol", description="what the genes are called")
 
 
-def read(files: dict[str, Path], options: dict[str, Any], card: DatasetCard) -> AnnData:
+def read(files: dict[str, Path], options: Options, card: DatasetCard) -> AnnData:
     """Read cells; of several kinds of features, gene expression is kept.
 
     Parameters
@@ -47,7 +46,6 @@ def read(files: dict[str, Path], options: dict[str, Any], card: DatasetCard) -> 
     BlindfoldError
         Where a file is damaged, or lengths do not agree.
     """
-    chosen = io.validate(Options, options, f"card {card.title!r}: options")
     file = files["matrix"]
     with reading(file, "the matrix", "a Matrix Market file, plain or gzip"):
         counts = sp.csr_matrix(sp.coo_matrix(mmread(file)).T)
@@ -57,7 +55,7 @@ def read(files: dict[str, Path], options: dict[str, Any], card: DatasetCard) -> 
         kept = (features[2] == "Gene Expression").to_numpy()
         counts, features = counts[:, kept], features[kept]
     # a file of one column names the genes only once
-    column = 0 if chosen.names == "id" or features.shape[1] == 1 else 1
+    column = 0 if options.names == "id" or features.shape[1] == 1 else 1
     barcodes = _table(files["barcodes"])[0].tolist()
     return assemble(counts, barcodes, features[column].tolist(), {}, file)
 

@@ -43,7 +43,7 @@ class Options(Strict):
     )
 
 
-def read(files: dict[str, Path], options: dict[str, Any], card: DatasetCard) -> AnnData:
+def read(files: dict[str, Path], options: Options, card: DatasetCard) -> AnnData:
     """Read the spots under tissue.
 
     Parameters
@@ -68,8 +68,7 @@ def read(files: dict[str, Path], options: dict[str, Any], card: DatasetCard) -> 
     BlindfoldError
         Where a barcode has no position, or a file is not what Space Ranger writes.
     """
-    chosen = io.validate(Options, options, f"card {card.title!r}: options")
-    adata = reader(chosen.counts.reader)(files, chosen.counts.options, card)
+    adata = reader(options.counts.reader)(files, options.counts.options, card)
     file = files["positions"]
     table = read_positions(file)
     table = match_rows(table, table["barcode"], adata.obs_names, file)
@@ -81,8 +80,8 @@ def read(files: dict[str, Path], options: dict[str, Any], card: DatasetCard) -> 
     adata.obsm["spatial"] = pixels.to_numpy(dtype=np.float64)
     if card.image:
         adata.uns["image"] = read_image(files["image"])
-        adata.uns["scale"] = read_scale(files["scalefactors"], chosen.resolution)
-    if chosen.pixel_labels and card.label is not None:
+        adata.uns["scale"] = read_scale(files["scalefactors"], options.resolution)
+    if options.pixel_labels and card.label is not None:
         adata.obs[card.label.column] = labels_at(
             adata.obsm["spatial"], files["labels"], files["label_pixels"]
         )

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 from anndata import AnnData
 
-from blindfold.core import io
 from blindfold.core.datasets import DatasetCard
 from blindfold.core.errors import BlindfoldError
 from blindfold.core.strict import Strict
@@ -21,7 +20,7 @@ class Options(Strict):
     """The reader has no options: the file itself shows which of the two layouts it has."""
 
 
-def read(files: dict[str, Path], options: dict[str, Any], card: DatasetCard) -> AnnData:
+def read(files: dict[str, Path], options: Options, card: DatasetCard) -> AnnData:
     """Read cells.
 
     Two layouts are known. scDeepCluster and scDCC: ``X`` (cells x genes) and the label vector
@@ -47,7 +46,6 @@ def read(files: dict[str, Path], options: dict[str, Any], card: DatasetCard) -> 
     BlindfoldError
         Where the file has neither layout, or lengths do not agree.
     """
-    io.validate(Options, options, f"card {card.title!r}: options")
     file = files["counts"]
     with open_hdf5(file) as handle:
         if "X" in handle:
