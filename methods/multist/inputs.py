@@ -93,7 +93,7 @@ def image_tokens(
     def evenly(image: np.ndarray) -> np.ndarray:
         from .colour import even_colours  # loads scikit-image
 
-        assert data.coordinates is not None
-        return even_colours(image, data.coordinates, data.scale, data.pitch, rng)
+        where = data.required_coordinates("MultiST")
+        return even_colours(image, where, data.scale, data.pitch, rng)
 
     return image_components(data, IMAGE_COMPONENTS, evenly if colours else None)

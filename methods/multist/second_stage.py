@@ -102,8 +102,7 @@ class SecondStage:
         shape = (image.shape[1], setting.attention, setting.gene_weight)
         self.network = Fusion(*shape, generators[0]).to(device)
         self.drop = Dropout(DROPOUT, generators[1])
-        assert data.coordinates is not None
-        self.positions = (data.coordinates, data.pitch, data.batch)
+        self.positions = (data.required_coordinates("MultiST"), data.pitch, data.batch)
         self.slice = self.around(np.arange(len(image)))
         self.genes = torch.zeros(len(image), LATENT, device=device)  # of the frozen first stage
         self.optimiser = torch.optim.AdamW(

@@ -72,13 +72,13 @@ def spatial_graph(
     ValueError
         Where no radius below 3.6 pitches will do: a spot lies apart, or there are few spots.
     """
-    assert data.coordinates is not None
-    pitch = data.pitch or pitch_of(data.coordinates)
+    coordinates = data.required_coordinates("Spatial-MGCN")
+    pitch = data.pitch or pitch_of(coordinates)
     if kind == "degree":
-        radius = covering_radius(data.coordinates, densest, step=STEP * pitch) / pitch
+        radius = covering_radius(coordinates, densest, step=STEP * pitch) / pitch
         if radius > LIMIT:
             raise ValueError(
                 f"spatial_graph: no radius up to {LIMIT:.1f} pitches gives every spot two "
                 f"neighbours and one spot {densest}; use spatial_graph: radius"
             )
-    return radius_graph(data.coordinates, radius * pitch, pitch), radius
+    return radius_graph(coordinates, radius * pitch, pitch), radius

@@ -52,8 +52,7 @@ def spot_graph(data: Data, reach: Reach) -> tuple[sp.csr_matrix, dict[str, float
     -------
     The graph, and facts for the notes.
     """
-    assert data.coordinates is not None
-    coordinates, sections = data.coordinates, data.batch
+    coordinates, sections = data.required_coordinates("STAGATE"), data.batch
     pitch = data.pitch or pitch_of(coordinates)
     if reach.graph == "knn":
         lists = section_knn(coordinates, reach.n_neighbors, pitch, sections)

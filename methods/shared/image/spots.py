@@ -40,11 +40,10 @@ def image_components(
         return None, {"image": "none"}
     from methods.shared.image.features import as_rgb, histology_features
 
-    assert data.coordinates is not None
     image = as_rgb(data.image)
     if recolour is not None:
         image = recolour(image)
-    seen = histology_features(image, data.coordinates, data.scale, data.pitch)
+    seen = histology_features(image, data.required_coordinates("an image"), data.scale, data.pitch)
     notes = {"image": "used", "spots_outside_image": int((~seen.inside).sum())}
     return image_feature_components(seen.features, n_components), notes
 
