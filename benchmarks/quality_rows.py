@@ -6,7 +6,7 @@ import csv
 import io as text
 import subprocess
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -27,20 +27,15 @@ COLUMNS = (
 REFINED = 18  # nearest spots of the vote: two rings of a hexagonal lattice
 
 
-class Key(NamedTuple):
-    """What a row must not be repeated for."""
-
-    dataset: str
-    method: str
-    variant: str
-    seed: int
+Key = tuple[str, str, str, int]
+"""Dataset, method, variant and seed: what a row must not be repeated for."""
 
 
 def finished(run: PlannedRun | dict[str, Any]) -> Key:
     """Return the key of a planned run or of a row."""
     if isinstance(run, dict):
-        return Key(run["dataset"], run["method"], run["variant"], int(run["seed"]))
-    return Key(run.dataset, *split_variant(run.method), run.seed)
+        return run["dataset"], run["method"], run["variant"], int(run["seed"])
+    return (run.dataset, *split_variant(run.method), run.seed)
 
 
 def standing(table: Path) -> list[dict[str, Any]]:
@@ -52,23 +47,19 @@ def standing(table: Path) -> list[dict[str, Any]]:
 
 
 def append(table: Path, row: dict[str, Any]) -> None:
-    """Add a row; the table is replaced in one step, and processes take turns."""
-    from filelock import FileLock
-
-    table.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(REPOSITORY / "results" / f".{table.name}.lock"):
-        written = text.StringIO()
-        writer = csv.DictWriter(written, COLUMNS, lineterminator="\n")
-        writer.writeheader()
-        writer.writerows([*standing(table), row])
-        io.write_text(table, written.getvalue())
+    """Add a row; the table is replaced in one step."""
+    written = text.StringIO()
+    writer = csv.DictWriter(written, COLUMNS, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows([*standing(table), row])
+    io.write_text(table, written.getvalue())
 
 
 def row(at: Layout, run: PlannedRun) -> dict[str, Any]:
     """Return the row of a run that left a record; scores are empty unless it ended ``ok``."""
     record = read_record(at, run.dataset, run.method, run.k, run.seed)
     values: dict[str, Any] = {
-        **finished(run)._asdict(),
+        **dict(zip(COLUMNS[:4], finished(run), strict=True)),
         "status": record["status"],
         "n_clusters": record.get("n_clusters"),
         "fit_s": _rounded(record.get("fit_s"), 1),
@@ -84,12 +75,8 @@ def row(at: Layout, run: PlannedRun) -> dict[str, Any]:
 
 def places(path: Path) -> np.ndarray | None:
     """Return the coordinates of an input's spots; None for cells."""
-    import anndata
-
-    shown = anndata.read_h5ad(path, backed="r")
-    found = np.asarray(shown.obsm["spatial"]) if "spatial" in shown.obsm else None
-    shown.file.close()
-    return found
+    found = io.read_h5ad(path).obsm.get("spatial")
+    return None if found is None else np.asarray(found)
 
 
 def scores(folder: Path, truth: Truth, coordinates: np.ndarray | None) -> dict[str, Any]:

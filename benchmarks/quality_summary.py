@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import csv
 from collections import defaultdict
-from functools import cache
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -13,7 +10,6 @@ import numpy as np
 from blindfold.compare.bootstrap import generator, seed_interval
 
 MARGIN = 0.1
-ORIGINALS = Path(__file__).with_name("originals_scores.csv")
 
 
 class Table(NamedTuple):
@@ -63,10 +59,8 @@ TABLES = {
     "reproduction": Table(
         "As the authors' code does it",
         "python benchmarks/quality.py --table docs/results/reproduction.csv",
-        "Authors: what their\ncode gave, blind, at its last epoch, on the same spots: "
-        "mean and range of seeds,\n"
-        "[originals_scores.csv](../../benchmarks/originals_scores.csv).",
-        ("method", "seeds", "ARI", "authors' ARI", "NMI", "authors' NMI", "clusters", "best epoch",
+        "Rows of @authors:\nwhat their code gave, blind, at its last epoch, on the same spots.",
+        ("method", "seeds", "ARI", "NMI", "clusters", "best epoch",
          "fit, s", "MiB"),
         *SMOOTHED,
     ),
@@ -148,8 +142,6 @@ def _cells(rows: list[Row]) -> dict[str, str]:
         "seeds": str(len(rows)),
         "ARI": _interval(rows, "ari"),
         "NMI": _interval(rows, "nmi"),
-        "authors' ARI": _original(rows[0], "ari"),
-        "authors' NMI": _original(rows[0], "nmi"),
         "refined ARI": _mean(numbers(rows, "refined_ari"), 3),
         "refined NMI": _mean(numbers(rows, "refined_nmi"), 3),
         "clusters": _mean(numbers(rows, "n_clusters"), 1),
@@ -173,20 +165,6 @@ def _interval(rows: list[Row], column: str) -> str:
     names = (rows[0]["dataset"], rows[0]["method"], rows[0]["variant"], column)
     low, high = seed_interval(np.array(values), generator(*names))
     return _mean(values, 3) + ("" if np.isnan(low) else f" [{low:.3f}, {high:.3f}]")
-
-
-@cache
-def _originals() -> list[Row]:
-    with ORIGINALS.open() as lines:
-        return list(csv.DictReader(lines))
-
-
-def _original(row: Row, column: str) -> str:
-    """Return what the authors' code reached where this row's method was run: mean and range."""
-    wanted = (row["dataset"], _label(row))
-    values = numbers([r for r in _originals() if (r["dataset"], r["method"]) == wanted], column)
-    between = f" [{min(values):.3f}, {max(values):.3f}]" if len(values) > 1 else ""
-    return _mean(values, 3) + between
 
 
 def _mean(values: list[float], digits: int, sign: str = "") -> str:

@@ -8,10 +8,15 @@ import pandas as pd
 import pytest
 from sklearn.metrics import adjusted_rand_score
 
-from benchmarks import quality, quality_rows, quality_runs, quality_summary
-from blindfold.core.config import check_config, read_config
+from benchmarks import quality, quality_rows, quality_summary
+from blindfold.blind.blind import blind
+from blindfold.core.config import check_config
 from blindfold.core.layout import Layout
 from blindfold.core.plan import PlannedRun, make_plan
+from blindfold.fetch.fetch import fetch
+from blindfold.prepare.prepare import prepare
+from blindfold.run.request import Request
+from blindfold.run.run import run as run_method
 
 ROW = {
     "dataset": "goolam", "method": "sctag", "variant": "described", "seed": "0", "ari": "0.5",
@@ -36,44 +41,12 @@ def own(tmp_path, methods):
     return plan.__class__(**{**vars(plan), "layout": Layout(tmp_path / "results" / "own")})
 
 
-@pytest.fixture(scope="module")
-def planned():
-    config = read_config(quality.configuration(quality.TABLE)).model_copy(
-        update={"mirror": [], "offline": False}
-    )
-    return make_plan(config, unavailable={})
-
-
-def test_every_method_and_dataset_is_wanted_with_its_seeds(planned):
-    runs = quality_runs.wanted(planned, set())
-    per = pd.Series([(run.dataset, run.method) for run in runs]).value_counts()
-    assert len({run.dataset for run in runs}) == 8
-    assert per["goolam", "scgnn"] == per["mouse_bladder_2100", "scrcl"] == 3
-    assert per["mouse_bladder_2100", "scgnn"] == per["zeisel_1000", "scgnn"] == 1
-    assert per["goolam", "scgnn@released"] == 1
-    sizes = [quality_runs.cells(planned, run.dataset) for run in runs]
-    assert sizes == sorted(sizes)
-    assert min(sizes) > 0
-
-
-def test_large_tissues_are_trained_on_once():
-    """Above 1,500 spots one seed of trained methods, three of baselines."""
-    files = quality.configuration(quality.TABLE.with_name("tissues.csv"))
-    config = read_config(files).model_copy(update={"mirror": [], "offline": False})
-    runs = quality_runs.wanted(make_plan(config, unavailable={}), set())
-    per = pd.Series([(run.dataset, run.method) for run in runs]).value_counts()
-    assert per["osmfish_ssp", "graphst"] == per["osmfish_ssp", "scrcl"] == 1
-    assert per["osmfish_ssp", "potts_kmeans"] == per["her2st_h1", "graphst"] == 3
-
-
-def test_a_standing_row_is_not_repeated(planned, tmp_path):
-    table = tmp_path / "rows.csv"
-    everything = quality_runs.wanted(planned, set())
-    quality_rows.append(table, ROW)
-    left = quality_runs.wanted(
-        planned, {quality_rows.finished(r) for r in quality_rows.standing(table)}
-    )
-    assert set(everything) - set(left) == {PlannedRun("goolam", "sctag", "truth", 0)}
+def prepared(plan):
+    """Fetch, prepare and blind the dataset of a plan."""
+    card, at = plan.datasets["own"], plan.layout
+    fetch(card, at.fetched("own"), at.root / "cache", [], offline=True)
+    prepare("own", card, at)
+    blind("own", card, at, 0)
 
 
 def test_a_row_is_added_without_touching_others(tmp_path):
@@ -88,7 +61,7 @@ def test_a_row_is_added_without_touching_others(tmp_path):
 def test_start_and_best_epoch_are_scored_apart(tmp_path):
     """The start is perfect here; the best of the epochs is still 8, not 0."""
     plan = own(tmp_path, ["pca_kmeans"])
-    quality_runs.ready(plan, "own")
+    prepared(plan)
     truth = quality_rows.read_truth(plan.layout, "own")
     rng = np.random.default_rng(1)
     parts = {0: truth.codes, 4: rng.integers(0, 2, 60), 8: truth.codes.copy(), 9: truth.codes % 1}
@@ -107,7 +80,7 @@ def test_start_and_best_epoch_are_scored_apart(tmp_path):
 def test_spots_are_also_scored_after_a_vote(tmp_path):
     """One wrong spot within each half of a lattice is put right by its neighbours."""
     plan = own(tmp_path, ["pca_kmeans"])
-    quality_runs.ready(plan, "own")
+    prepared(plan)
     truth = quality_rows.read_truth(plan.layout, "own")
     assert quality_rows.places(plan.layout.input("own")) is None
     x, y = np.arange(30) % 6, np.arange(30) // 6
@@ -121,60 +94,6 @@ def test_spots_are_also_scored_after_a_vote(tmp_path):
     found = quality_rows.scores(tmp_path, truth, places)
     assert found["ari"] < 1
     assert found["refined_ari"] == found["refined_nmi"] == 1
-
-
-def test_a_run_becomes_a_row(tmp_path):
-    plan = own(tmp_path, ["pca_kmeans"])
-    run = PlannedRun("own", "pca_kmeans", "truth", 0)
-    work = quality.Work(plan, tmp_path / "rows.csv", float("inf"), [run])
-    work.fill(1)
-    work.active[0][1].wait()
-    work.collect()
-    (row,) = quality_rows.standing(work.table)
-    record = json.loads(plan.layout.record("own", "pca_kmeans", "truth", 0).read_text())
-    assert (row["status"], row["ari"], row["seed"]) == ("ok", "1.0", "0")
-    assert row["date"] == record["ended"][:10]
-    assert float(row["fit_s"]) == pytest.approx(record["fit_s"], abs=0.051)
-    work.table.unlink()
-    work.waiting = [run]
-    work.take_standing()  # a row without another run
-    assert (work.waiting, work.active, quality_rows.standing(work.table)) == ([], [], [row])
-    for change in ({"status": "killed"}, {"hashes": {**record["hashes"], "code": "another"}}):
-        plan.layout.record("own", "pca_kmeans", "truth", 0).write_text(
-            json.dumps({**record, **change})
-        )
-        assert not quality_runs.stands(plan, run)
-
-
-def test_what_still_runs_at_the_end_leaves_no_row(tmp_path):
-    plan = own(tmp_path, ["pca_kmeans"])
-    run = PlannedRun("own", "pca_kmeans", "truth", 0)
-    work = quality.Work(plan, tmp_path / "rows.csv", float("inf"), [run])
-    work.fill(1)
-    work.end()
-    assert work.active[0][1].returncode is not None
-    assert not work.table.exists()
-
-
-def test_runs_that_cannot_end_in_time_are_not_started(planned, tmp_path):
-    run = PlannedRun("mouse_bladder_2100", "scgnn", "truth", 0)
-    in_a_minute = quality.time.monotonic() + 60
-    work = quality.Work(planned, tmp_path / "rows.csv", in_a_minute, [run])
-    work.fill(2)
-    assert (work.active, work.waiting) == ([], [])
-
-
-def test_summary_of_the_reproduction_has_what_the_authors_code_reached():
-    shared = {"dataset": "her2st_h1_labelled", "variant": "released", "status": "ok"}
-    empty = dict.fromkeys(quality_rows.COLUMNS, "")
-    rows = [
-        {**empty, **shared, "method": "graphst", "seed": "0", "ari": "0.3", "nmi": "0.4"},
-        {**empty, **shared, "method": "multist", "seed": "0", "ari": "0.2", "nmi": "0.3"},
-    ]
-    text = quality_summary.summary("reproduction", rows)
-    cells = {line.split(" | ")[0]: line.split(" | ") for line in text.splitlines()}
-    assert cells["| graphst@released"][3] == "0.209 [0.143, 0.246]"  # seeds 41, 1 and 2
-    assert cells["| multist@released"][3] == "-"
 
 
 def test_summary_names_what_is_far_below_the_baseline():
@@ -202,3 +121,28 @@ def test_what_the_labels_would_choose_is_averaged_over_datasets():
     ]
     (line,) = quality_summary.optimism(rows)[2:]
     assert line == "| sctag | 2 | 0.350 | 0.650 | +0.300 | +0.500 on b |"
+
+
+def test_a_finished_run_becomes_a_row(tmp_path):
+    plan = own(tmp_path, ["pca_kmeans"])
+    prepared(plan)
+    run = PlannedRun("own", "pca_kmeans", "truth", 0)
+    at, table = plan.layout, tmp_path / "rows.csv"
+    quality.take_standing(plan, table)
+    assert quality_rows.standing(table) == []
+    folder = at.run("own", "pca_kmeans", "truth", 0)
+    asked = Request(
+        method="pca_kmeans", input=at.input("own"), out=folder, seed=1, clusters="truth"
+    )
+    assert run_method(asked) == 0
+    record = json.loads((folder / "run.json").read_text())
+    for change in ({"status": "killed"}, {"hashes": {**record["hashes"], "code": "another"}}):
+        (folder / "run.json").write_text(json.dumps({**record, **change}))
+        assert not quality.stands(plan, run)
+    (folder / "run.json").write_text(json.dumps(record))
+    for _ in range(2):  # once, however often it is asked
+        quality.take_standing(plan, table)
+        (row,) = quality_rows.standing(table)
+    assert (row["status"], row["ari"], row["seed"]) == ("ok", "1.0", "0")
+    assert row["date"] == record["ended"][:10]
+    assert float(row["fit_s"]) == pytest.approx(record["fit_s"], abs=0.051)

@@ -11,7 +11,6 @@ import numpy as np
 import scipy.sparse as sp
 
 from blindfold.core import io
-from blindfold.core.errors import BlindfoldError
 
 if TYPE_CHECKING:
     import h5py
@@ -135,8 +134,7 @@ def open_blocks(path: Path) -> Iterator[tuple[AnnData, Any]]:
     import anndata
     import h5py
 
-    if not path.is_file():
-        raise BlindfoldError("file not found", file=path, remedy="run the step that writes it")
+    io.must_exist(path)
     try:
         file = h5py.File(path)
     except OSError as error:

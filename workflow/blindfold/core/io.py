@@ -136,6 +136,12 @@ def read_yaml(path: Path) -> dict[str, Any]:
     return value
 
 
+def must_exist(path: Path) -> None:
+    """Raise a BlindfoldError where another step has not written its file."""
+    if not path.is_file():
+        raise BlindfoldError("file not found", file=path, remedy="run the step that writes it")
+
+
 def write_parquet(path: Path, table: pd.DataFrame) -> None:
     """Write a table as parquet, atomically, without its index."""
     with atomic(path) as temporary:
@@ -159,8 +165,7 @@ def read_parquet(path: Path, columns: Iterable[str] = ()) -> pd.DataFrame:
     """
     import pandas as pd
 
-    if not path.is_file():
-        raise BlindfoldError("file not found", file=path, remedy="run the step that writes it")
+    must_exist(path)
     try:
         table = pd.read_parquet(path)
     except Exception as error:
@@ -190,8 +195,7 @@ def read_h5ad(path: Path) -> anndata.AnnData:
     """
     import anndata
 
-    if not path.is_file():
-        raise BlindfoldError("file not found", file=path, remedy="run the step that writes it")
+    must_exist(path)
     try:
         return anndata.read_h5ad(path)
     except Exception as error:

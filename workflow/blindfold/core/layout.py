@@ -58,11 +58,6 @@ class Layout:
         """The report's page."""
         return self._at("report", "index.html")
 
-    @property
-    def vaults(self) -> Path:
-        """The folder of everything that carries labels."""
-        return self._at("vault")
-
     def table(self, name: str) -> Path:
         """Return the path of a table, such as ``ranking.csv``."""
         return self.tables / name

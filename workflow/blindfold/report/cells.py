@@ -69,19 +69,9 @@ def rank(exact: str) -> Cell:
     return Cell(f"{float(exact):g}" if exact else "–", exact, "number")
 
 
-def text(value: str) -> Cell:
-    """Return text."""
-    return Cell(value, value, "text")
-
-
-def name(value: str) -> Cell:
-    """Return a name, never broken over lines."""
-    return Cell(value, value, "name")
-
-
-def status(value: str) -> Cell:
-    """Return a run's status, coloured."""
-    return Cell(value, value, "status")
+def text(value: str, kind: str = "text") -> Cell:
+    """Return words: text, a name (never broken over lines) or a status (coloured)."""
+    return Cell(value, value, kind)
 
 
 def flag(value: str, yes: str = "yes", no: str = "no") -> Cell:
@@ -100,9 +90,9 @@ def interval_cell(row: Row) -> Cell:
 def dataset_cell(row: Row) -> Cell:
     """Return the dataset, with what its preparation did that no blind one may do."""
     audit = row.get("audit")
-    return name(f"{row['dataset']} (audit: {audit})" if audit else row["dataset"])
+    return text(f"{row['dataset']} (audit: {audit})" if audit else row["dataset"], "name")
 
 
 def method_cell(row: Row) -> Cell:
     """Return the method's display name."""
-    return name(method_name(row))
+    return text(method_name(row), "name")

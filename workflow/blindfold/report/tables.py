@@ -15,10 +15,8 @@ from blindfold.report.cells import (
     interval_cell,
     method_cell,
     method_name,
-    name,
     number,
     rank,
-    status,
     text,
     values_of,
 )
@@ -162,7 +160,8 @@ _RUNS = TableSpec(
     "Every planned run, with how it ended and why. A failure is a row, never a gap.",
     filters=["status", "dataset"],
     columns={
-        **_RUN, "Seed": _of("seed"), "Status": _of("status", status), "Reason": _of("reason", text),
+        **_RUN, "Seed": _of("seed"), "Status": _of("status", text, "status"),
+        "Reason": _of("reason", text),
         "Clusters": _of("n_clusters"), "Wall, s": _of("wall_s", number, 1),
         "Memory, MiB": _of("peak_rss_mb", number, 0), "Device": _device, "Attempt": _of("attempt"),
         "Protection": _of("sandbox", text),
@@ -216,7 +215,7 @@ _DEG = TableSpec(
     "best-ranked method that is no control; all methods in the download.",
     filters=["dataset"],
     columns={
-        "Dataset": dataset_cell, "Source": _of("source", name), "Group": _of("group", text),
+        "Dataset": dataset_cell, "Source": _of("source", text, "name"), "Group": _of("group", text),
         "Matched class": _of("matched_class", text), "Genes": _of("genes", text),
     },
 )  # fmt: skip
@@ -224,7 +223,8 @@ _DEG = TableSpec(
 _DATASETS = TableSpec(
     "datasets", "Datasets", note="", filters=[],
     columns={
-        "Dataset": dataset_cell, "Status": _of("status", status), "Reason": _of("reason", text),
+        "Dataset": dataset_cell, "Status": _of("status", text, "status"),
+        "Reason": _of("reason", text),
         "Title": _of("title", text), "Modality": _of("modality", text),
         "Technology": _of("technology", text), "Licence": _of("licence", text),
         "Cells": _of("cells"), "Genes": _of("genes"), "Labelled": _of("labelled"),
