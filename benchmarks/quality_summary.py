@@ -16,7 +16,6 @@ class Table(NamedTuple):
     """What one table says above its rows, compares with and shows."""
 
     title: str
-    command: str
     columns: str  # what is to be said of them
     shown: tuple[str, ...]
     baseline: str
@@ -28,7 +27,8 @@ def head(name: str, table: Table) -> str:
     return f"""# {table.title}
 
 Blind scores of the last epoch, one parameter set per method, true number of clusters; one row a
-run in [{name}.csv]({name}.csv), made by `{table.command}`.
+run in [{name}.csv]({name}.csv), made by
+`python benchmarks/quality.py --table docs/results/{name}.csv`.
 Brackets hold the 95 % percentile bootstrap interval of the mean over seeds, and nothing where
 there is one seed. Best epoch: what choosing the epoch by the labels would have claimed on top,
 among 25 kept partitions. {table.columns}
@@ -41,7 +41,6 @@ SMOOTHED = ("smoothed_pca_kmeans", "smoothed PCA + k-means")
 TABLES = {
     "scrna": Table(
         "Single cells",
-        "python benchmarks/quality.py",
         "Of scGNN they are its rounds. Start: the partition\nthat the method began with "
         "(scTAG: spectral classes of its neighbour graph).",
         ("method", "seeds", "ARI", "NMI", "clusters", "start ARI", "best epoch", "fit, s", "MiB"),
@@ -50,7 +49,6 @@ TABLES = {
     ),
     "tissues": Table(
         "Tissues",
-        "python benchmarks/quality.py --table docs/results/tissues.csv",
         "Refined: after a majority vote among the\n18 nearest spots, the same for every method.",
         ("method", "seeds", "ARI", "NMI", "refined ARI", "refined NMI", "clusters", "best epoch",
          "fit, s", "MiB"),
@@ -58,7 +56,6 @@ TABLES = {
     ),
     "reproduction": Table(
         "As the authors' code does it",
-        "python benchmarks/quality.py --table docs/results/reproduction.csv",
         "Rows of @authors:\nwhat their code gave, blind, at its last epoch, on the same spots.",
         ("method", "seeds", "ARI", "NMI", "clusters", "best epoch",
          "fit, s", "MiB"),

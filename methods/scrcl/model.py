@@ -5,7 +5,7 @@ Peng et al., AAAI 2026, arXiv 2512.10640.
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
@@ -46,11 +46,8 @@ def prepare(data: Data, params: Params) -> Inputs:
     return Inputs(features, cells, genes)
 
 
-class Views(NamedTuple):
-    """Both views of the cells before refinement, cells x width."""
-
-    mlp: Tensor
-    gcn: Tensor
+Views = tuple[Tensor, Tensor]
+"""Both views of the cells before refinement, of genes alone and along the graph, cells x width."""
 
 
 class Model:
@@ -95,7 +92,7 @@ class Model:
         gcn = activate(gcn, net.first_bias, SLOPE)
         gcn = activate(self.smooth @ product(gcn, net.second), net.second_bias, SLOPE, mask)
         gcn = activate(product(gcn, net.last), net.last_bias, SLOPE)
-        return Views(mlp, gcn)
+        return mlp, gcn
 
     def gene_embeddings(self) -> Tensor:
         """Embed genes, genes x refined; (S^a X)^T W is X^T (S^a W) because S is symmetric."""
