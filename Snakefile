@@ -12,6 +12,7 @@ from snakemake.exceptions import WorkflowError
 from blindfold.core.config import check_config
 from blindfold.core.errors import BlindfoldError
 from blindfold.core.plan import cache_folder, derive_seed, make_plan
+from blindfold.score.metric import choose_metrics
 
 
 configfile: Path(workflow.basedir) / "config.yaml"
@@ -19,6 +20,7 @@ configfile: Path(workflow.basedir) / "config.yaml"
 
 try:
     PLAN = make_plan(check_config(config))
+    METRICS = choose_metrics(PLAN.config.metrics)
 except BlindfoldError as error:
     raise WorkflowError(str(error)) from None
 CONFIG, AT = PLAN.config, PLAN.layout

@@ -7,9 +7,9 @@ import scipy.sparse as sp
 from scipy.stats import mannwhitneyu
 
 from blindfold.core.truth import Truth
+from blindfold.score.evidence import Evidence, Reference
 from blindfold.score.markers import COLUMNS, find_markers
 from blindfold.score.metric import find_metrics
-from blindfold.score.metric_inputs import MetricInputs, Reference, evaluate
 from blindfold.score.metrics.marker_jaccard import marker_jaccard
 
 
@@ -72,9 +72,9 @@ def test_jaccard_by_hand():
 def test_degenerate_partitions_score_nothing(clusters):
     data, codes = expression()
     truth = Truth(np.arange(60).astype(str), np.array(["x", "y", "z"])[codes])
-    inputs = MetricInputs(Reference(truth, data), clusters, {})
-    assert evaluate(find_metrics()["marker_jaccard"], inputs) == 0
-    assert evaluate(find_metrics()["n_clusters"], inputs) == len(np.unique(clusters))
+    inputs = Evidence(Reference(truth, data), clusters, {})
+    assert find_metrics()["marker_jaccard"].evaluate(inputs) == 0
+    assert find_metrics()["n_clusters"].evaluate(inputs) == len(np.unique(clusters))
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -88,10 +88,10 @@ def test_matched_metrics_do_not_change_with_the_names_of_clusters_or_the_order_o
     clusters = 2 * codes + half
     order, names = rng.permutation(60), rng.permutation(6)
     cells, labels = np.array([f"c{i:02d}" for i in range(60)]), np.array(["x", "y", "z"])[codes]
-    first = MetricInputs(Reference(Truth(cells, labels), data), clusters, {})
+    first = Evidence(Reference(Truth(cells, labels), data), clusters, {})
     moved = Reference(Truth(cells[order], labels[order]), data[order])
-    again = MetricInputs(moved, names[clusters][order], {})
+    again = Evidence(moved, names[clusters][order], {})
     assert {names[cluster]: code for cluster, code in first.matching.items()} == again.matching
     for name in ("accuracy", "macro_f1", "marker_jaccard"):
         metric = find_metrics()[name]
-        assert evaluate(metric, again) == pytest.approx(evaluate(metric, first)), name
+        assert metric.evaluate(again) == pytest.approx(metric.evaluate(first)), name

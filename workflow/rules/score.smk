@@ -6,13 +6,15 @@ rule score:
         truth=AT.truth("{dataset}"),
     output:
         AT.scores("{dataset}", "{method}"),
+        AT.epochs("{dataset}", "{method}"),
         AT.markers("{dataset}", "{method}"),
     params:
         results=AT.root,
         runs=lambda wc: [
             f"--run={run.k}/{run.seed}" for run in RUNS_OF.get((wc.dataset, wc.method), [])
         ],
-        metrics=[] if CONFIG.metrics == "all" else [f"--metric={name}" for name in CONFIG.metrics],
+        # named one by one, so that a new metric makes scores due
+        metrics=[f"--metric={metric.name}" for metric in METRICS],
     log:
         AT.log("score", "{dataset}", "{method}"),
     conda:

@@ -114,6 +114,10 @@ class Layout:
         """Return the differential expression of one method's clusters on one dataset."""
         return self._at("markers", dataset, f"{method}.parquet")
 
+    def epochs(self, dataset: str, method: str) -> Path:
+        """Return the metric values of the partitions that one method's runs kept in training."""
+        return self._at("epochs", dataset, f"{method}.parquet")
+
     def log(self, step: str, *names: str) -> Path:
         """Return the log of one job of a step."""
         return (

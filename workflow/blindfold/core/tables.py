@@ -11,7 +11,10 @@ RUN = {"dataset": "str", "method": "str", "variant": "str", "k": "str", "seed": 
 """What names a run in every table."""
 
 SCORES = {**RUN, "task": "str", "metric": "str", "value": "float64", "status": "str"}
-"""The long table of metric values."""
+"""The long table of metric values; its ``attrs["metrics"]`` hold the facts of each metric."""
+
+EPOCHS = {**RUN, "epoch": "int64", "metric": "str", "value": "float64"}
+"""Metric values of the partitions kept in training; epoch 0 is what training began with."""
 
 GENE_TESTS = {
     "rank": "int64",

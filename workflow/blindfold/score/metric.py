@@ -1,6 +1,7 @@
 """What a metric is, and which there are: one pure function each, with the facts that explain it.
 
-They are found by looking in the folder ``metrics``. Imports no heavy library.
+They are found by looking in the folder ``metrics``. Imports no heavy library. What compares
+methods with each other is no metric but a table of `compare`.
 """
 
 from __future__ import annotations
@@ -10,10 +11,12 @@ import inspect
 import pkgutil
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from pathlib import Path
+from typing import Any, Literal
 
 from blindfold.core.errors import BlindfoldError, did_you_mean
 from blindfold.score import metrics as folder
+from blindfold.score.evidence import EVIDENCE, KEPT_BY_FEW, LABEL_FREE, Evidence
 
 Task = Literal["clustering", "embedding", "spatial", "markers", "imputation", "integration", "cost"]
 Direction = Literal["higher", "lower", "none"]
@@ -35,11 +38,11 @@ class Metric:
         Lowest and highest possible value; None where there is no bound.
     direction
         Whether higher or lower is better; ``none`` where neither is.
-    reference
+    source
         Where it was defined.
     function
-        A pure function. The names of its arguments say what it is given, see `MetricInputs`;
-        one that takes no hidden label is scored on unlabelled datasets too.
+        A pure function. The names of its arguments say what it is given, see `EVIDENCE`; one that
+        takes nothing made from hidden labels is scored on unlabelled datasets too.
     """
 
     name: str
@@ -47,23 +50,43 @@ class Metric:
     title: str
     range: tuple[float | None, float | None]
     direction: Direction
-    reference: str
+    source: str
     function: Callable[..., float]
 
     @property
-    def needs(self) -> tuple[str, ...]:
+    def needs(self) -> set[str]:
         """What the function must be given."""
-        return tuple(inspect.signature(self.function).parameters)
+        return set(inspect.signature(self.function).parameters)
 
     @property
     def label_free(self) -> bool:
-        """Whether the metric can be computed without the hidden labels."""
-        return not {"truth", "truth_markers", "matching"} & set(self.needs)
+        """Whether the metric is known not to need the hidden labels."""
+        return self.needs <= LABEL_FREE
 
     @property
-    def of_initial(self) -> bool:
-        """Whether the metric judges the clusters that training began with; few runs keep them."""
-        return "initial_clusters" in self.needs
+    def of_partition(self) -> bool:
+        """Whether the metric compares a partition with the classes, and so any snapshot too."""
+        return self.needs == {"truth", "clusters"}
+
+    @property
+    def known_of_failures(self) -> bool:
+        """Whether a run without a result is known to lack a value."""
+        return not self.needs & KEPT_BY_FEW
+
+    def evaluate(self, evidence: Evidence) -> float | None:
+        """Return the value, or None where the run did not leave what the metric needs."""
+        given = {name: getattr(evidence, name) for name in self.needs}
+        missing = any(value is None for value in given.values())
+        return None if missing else float(self.function(**given))
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What is to be known of the metric's values; it travels with the scores."""
+        return {
+            "task": self.task, "title": self.title, "direction": self.direction,
+            "lowest": self.range[0], "highest": self.range[1], "needs": sorted(self.needs),
+            "source": self.source,
+        }  # fmt: skip
 
     def explain(self) -> dict[str, str]:
         """Return what a user wants to know, by heading."""
@@ -76,7 +99,8 @@ class Metric:
             "range": f"{low} to {high}",
             "direction": best[self.direction],
             "labels": "not needed" if self.label_free else "hidden labels of labelled cells",
-            "reference": self.reference,
+            "source": self.source,
+            "needs": ", ".join(sorted(self.needs)),
             "definition": inspect.getdoc(self.function) or "",
         }
 
@@ -87,12 +111,22 @@ def metric(
     title: str,
     range: tuple[float | None, float | None],
     direction: Direction,
-    reference: str,
+    source: str,
 ) -> Callable[[Callable[..., float]], Callable[..., float]]:
-    """Declare a pure function as the metric of its name."""
+    """Declare a pure function as the metric of its name.
+
+    Raises
+    ------
+    BlindfoldError
+        Where the function asks for what no run can be asked for; the nearest name is suggested.
+    """
 
     def declare(function: Callable[..., float]) -> Callable[..., float]:
-        declared = Metric(function.__name__, task, title, range, direction, reference, function)
+        declared = Metric(function.__name__, task, title, range, direction, source, function)
+        for need in sorted(declared.needs - EVIDENCE.keys()):
+            where = f"metric {declared.name!r} in {Path(inspect.getfile(function)).name}"
+            meant = did_you_mean(need, EVIDENCE)
+            raise BlindfoldError(f"{where} asks for {need!r}, which no run leaves: {meant}")
         function.__dict__["metric"] = declared
         return function
 

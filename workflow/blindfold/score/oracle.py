@@ -5,11 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from blindfold.core.layout import Layout
-from blindfold.core.truth import read_truth
+from blindfold.score.evidence import Evidence
 from blindfold.score.metric import choose_metrics
-from blindfold.score.metric_inputs import MetricInputs, applicable_metrics
-from blindfold.score.score import is_masked, open_reference, run_key, score_rows
-from blindfold.score.tables import marker_table, write_tables
+from blindfold.score.score import open_reference, run_key, score_rows
+from blindfold.score.tables import Scored, marker_table, write_tables
 
 
 def oracle(results: Layout, dataset: str, metrics: str | list[str] = "all") -> None:
@@ -32,20 +31,23 @@ def oracle(results: Layout, dataset: str, metrics: str | list[str] = "all") -> N
     BlindfoldError
         For an unknown metric or a damaged file.
     """
-    truth = read_truth(results, dataset)
-    masked = is_masked(results, dataset)
-    chosen = applicable_metrics(choose_metrics(metrics), truth.known, masked)
-    chosen = [metric for metric in chosen if metric.task != "cost"]
-    key = run_key(dataset, "oracle", k="truth", seed=0)
-    rows, markers = [], []
+    reference = open_reference(results, dataset)
+    truth = reference.truth
+    chosen = [
+        metric
+        for metric in choose_metrics(metrics)
+        if metric.task != "cost" and reference.can_give(metric.needs)
+    ]
+    key, scored = run_key(dataset, "oracle", k="truth", seed=0), Scored(chosen)
     if truth.known:
         partition = np.full(len(truth.cells), len(truth.classes), dtype=np.int64)
         partition[truth.labelled] = truth.codes
-        inputs = MetricInputs(open_reference(results, dataset, truth, masked), partition, {})
-        inputs.imputed = inputs.held_out
-        rows = score_rows(key, chosen, inputs)
+        held_out = reference.held_out
+        imputed = None if held_out is None else held_out.values
+        evidence = Evidence(reference, partition, {}, imputed=imputed)
+        scored.rows = score_rows(key, chosen, evidence)
         counted = {"n_clusters": float(len(truth.classes)), "k_error": 0.0}
-        for row in rows:
+        for row in scored.rows:
             row["value"] = counted.get(row["metric"], row["value"])
-        markers = [marker_table(key, inputs, truth.classes)]
-    write_tables(results, dataset, "oracle", rows, markers)
+        scored.markers = [marker_table(key, reference, evidence, truth.classes)]
+    write_tables(results, dataset, "oracle", scored)

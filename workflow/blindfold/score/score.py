@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from blindfold.core import io
 from blindfold.core.expression import read_expression
 from blindfold.core.layout import Layout
 from blindfold.core.log import track
 from blindfold.core.methods import split_variant
 from blindfold.core.run_files import read_partition, read_record, read_snapshots
-from blindfold.core.truth import Truth, read_truth
+from blindfold.core.truth import read_truth
+from blindfold.score.evidence import Evidence, Reference
 from blindfold.score.held_out import read_held_out, read_imputed
 from blindfold.score.metric import Metric, choose_metrics
-from blindfold.score.metric_inputs import MetricInputs, Reference, applicable_metrics, evaluate
-from blindfold.score.tables import marker_table, write_tables
+from blindfold.score.tables import Scored, marker_table, write_tables
 
 
 def score(
@@ -27,8 +29,9 @@ def score(
     """Write the metric values and the markers of one method's runs on one dataset.
 
     Every run leaves one row per metric with its status; values of a run that did not end ``ok``
-    are NaN, but for the cost that was measured. Only runs that kept the partition their training
-    began with have rows of its metrics. Unlabelled cells are masked.
+    are NaN, but for the cost that was measured. A metric of what a run did not leave, such as an
+    embedding, has no row. Unlabelled cells are masked. Partitions that were kept in training are
+    scored too, in a table of their own.
 
     Parameters
     ----------
@@ -46,41 +49,42 @@ def score(
     BlindfoldError
         For an unknown metric, a damaged file, or clusters that lack a cell.
     """
-    truth = read_truth(results, dataset)
-    masked = is_masked(results, dataset)
-    chosen = applicable_metrics(choose_metrics(metrics), truth.known, masked)
-    reference: Reference | None = None
-    rows, markers = [], []
-    for k, seed in track(runs, f"score {dataset} {method}"):
-        record = read_record(results, dataset, method, k, seed)
-        key = run_key(dataset, method, k, seed)
-        if record["status"] != "ok":
-            rows += _failed_rows(key, chosen, record)
+    chosen, reference = choose_metrics(metrics), open_reference(results, dataset)
+    chosen = [metric for metric in chosen if reference.can_give(metric.needs)]
+    cells, scored = reference.truth.cells, Scored(chosen)
+    records = {run: read_record(results, dataset, method, *run) for run in runs}
+    partitions = {
+        run: read_partition(results.run(dataset, method, *run) / "clusters.parquet", cells)
+        for run, record in records.items()
+        if record["status"] == "ok"
+    }
+    for run, record in track(list(records.items()), f"score {dataset} {method}"):
+        key = run_key(dataset, method, *run)
+        if run not in partitions:
+            scored.rows += _failed_rows(key, chosen, record)
             continue
-        reference = reference or open_reference(results, dataset, truth, masked)
-        folder = results.run(dataset, method, k, seed)
-        partition, names = read_partition(folder / "clusters.parquet", truth.cells)
-        initial = read_snapshots(folder / "snapshots.parquet", truth.cells).get(0)
-        inputs = MetricInputs(reference, partition, record, initial)
-        if reference.held_out is not None:
-            inputs.imputed = read_imputed(folder / "imputed.h5ad", reference.held_out)
-        rows += score_rows(key, chosen, inputs)
-        markers.append(marker_table(key, inputs, names))
-    write_tables(results, dataset, method, rows, markers)
+        (partition, names), folder = partitions[run], results.run(dataset, method, *run)
+        others = [p for other, (p, _) in partitions.items() if other[0] == run[0] and other != run]
+        kept = read_snapshots(folder / "snapshots.parquet", cells)
+        held_out, imputed = reference.held_out, None
+        if held_out is not None:
+            imputed = read_imputed(folder / "imputed.h5ad", held_out)
+        evidence = Evidence(reference, partition, record, folder, kept, others, imputed)
+        scored.rows += score_rows(key, chosen, evidence)
+        scored.markers.append(marker_table(key, reference, evidence, names))
+        scored.epochs += _epoch_rows(key, chosen, reference, kept)
+    write_tables(results, dataset, method, scored)
 
 
-def is_masked(results: Layout, dataset: str) -> bool:
-    """Tell whether entries were held out of a dataset, so that runs impute."""
-    return bool(io.read_json(results.card(dataset)).get("task") == "imputation")
-
-
-def open_reference(results: Layout, dataset: str, truth: Truth, masked: bool) -> Reference:
-    """Read the expression that markers are found in, and what was held out of it."""
-    expression = read_expression(results.input(dataset), truth.cells)
-    if not masked:
-        return Reference(truth, expression)
-    genes = expression.var_names.to_numpy(dtype=str)
-    return Reference(truth, expression, read_held_out(results, dataset, truth.cells, genes))
+def open_reference(results: Layout, dataset: str) -> Reference:
+    """Read what all runs on a dataset are compared with."""
+    truth, path = read_truth(results, dataset), results.input(dataset)
+    every_cell = read_expression(path, truth.cells)
+    held_out = None
+    if io.read_json(results.card(dataset)).get("task") == "imputation":
+        genes = every_cell.var_names.to_numpy(dtype=str)
+        held_out = read_held_out(results, dataset, truth.cells, genes)
+    return Reference(truth, every_cell, held_out, path)
 
 
 def run_key(dataset: str, method: str, k: str, seed: int) -> dict[str, Any]:
@@ -90,12 +94,11 @@ def run_key(dataset: str, method: str, k: str, seed: int) -> dict[str, Any]:
 
 
 def score_rows(
-    key: dict[str, Any], metrics: list[Metric], inputs: MetricInputs
+    key: dict[str, Any], metrics: list[Metric], evidence: Evidence
 ) -> list[dict[str, Any]]:
-    """Return one row per metric of a run that ended ``ok``."""
-    known = inputs.initial_partition is not None
-    asked = [metric for metric in metrics if known or not metric.of_initial]
-    return [_row(key, metric, evaluate(metric, inputs), "ok") for metric in asked]
+    """Return one row per metric that the run left the evidence for."""
+    values = ((metric, metric.evaluate(evidence)) for metric in metrics)
+    return [_row(key, metric, value, "ok") for metric, value in values if value is not None]
 
 
 def _failed_rows(
@@ -103,10 +106,24 @@ def _failed_rows(
 ) -> list[dict[str, Any]]:
     """Return one row per metric of a run without a result; what it cost is still known."""
     rows = []
-    for metric in (metric for metric in metrics if not metric.of_initial):
+    for metric in (metric for metric in metrics if metric.known_of_failures):
         value = metric.function(record) if metric.task == "cost" else float("nan")
         rows.append(_row(key, metric, value, record["status"]))
     return rows
+
+
+def _epoch_rows(
+    key: dict[str, Any], metrics: list[Metric], reference: Reference, kept: dict[int, np.ndarray]
+) -> list[dict[str, Any]]:
+    """Return one row per partition kept in training and metric of a partition."""
+    truth = reference.truth
+    return [
+        {**key, "epoch": epoch, "metric": metric.name, "value": value}
+        for epoch, codes in kept.items()
+        for metric in metrics
+        if metric.of_partition
+        for value in [metric.function(truth=truth.codes, clusters=codes[reference.mask])]
+    ]
 
 
 def _row(key: dict[str, Any], metric: Metric, value: float, status: str) -> dict[str, Any]:

@@ -13,7 +13,7 @@ _imputation = partial(
     task="imputation",
     range=(0, None),
     direction="lower",
-    reference="Wang et al. (2021), Nature Communications 12, 1882: held-out non-zero entries",
+    source="Wang et al. (2021), Nature Communications 12, 1882: held-out non-zero entries",
 )
 
 

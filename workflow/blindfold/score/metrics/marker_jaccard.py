@@ -14,7 +14,7 @@ TOP = 20
     title=f"Overlap of the top {TOP} marker genes (Jaccard)",
     range=(0, 1),
     direction="higher",
-    reference="Jaccard (1912), New Phytologist 11, 37-50; Wilcoxon rank sum as in scanpy",
+    source="Jaccard (1912), New Phytologist 11, 37-50; Wilcoxon rank sum as in scanpy",
 )
 def marker_jaccard(
     truth_markers: dict[int, list[str]],

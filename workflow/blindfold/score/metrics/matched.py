@@ -13,7 +13,7 @@ from blindfold.score.metric import metric
     title="Accuracy after Hungarian matching",
     range=(0, 1),
     direction="higher",
-    reference="Kuhn (1955), Naval Research Logistics Quarterly 2, 83-97",
+    source="Kuhn (1955), Naval Research Logistics Quarterly 2, 83-97",
 )
 def accuracy(truth: np.ndarray, clusters: np.ndarray, matching: dict[int, int]) -> float:
     """Return the share of cells whose cluster is matched to their class.
@@ -29,7 +29,7 @@ def accuracy(truth: np.ndarray, clusters: np.ndarray, matching: dict[int, int]) 
     title="Macro F1 after Hungarian matching",
     range=(0, 1),
     direction="higher",
-    reference="van Rijsbergen (1979), Information Retrieval; matching as for accuracy",
+    source="van Rijsbergen (1979), Information Retrieval; matching as for accuracy",
 )
 def macro_f1(truth: np.ndarray, clusters: np.ndarray, matching: dict[int, int]) -> float:
     """Return the mean over classes of the F1 of the matched cluster.

@@ -12,7 +12,7 @@ from blindfold.score.metric import metric
     title="Number of clusters found",
     range=(1, None),
     direction="none",
-    reference="none",
+    source="none",
 )
 def n_clusters(partition: np.ndarray) -> float:
     """Return how many clusters the whole dataset falls into, unlabelled cells included."""
@@ -24,7 +24,7 @@ def n_clusters(partition: np.ndarray) -> float:
     title="Clusters found too many or too few",
     range=(0, None),
     direction="lower",
-    reference="absolute difference of n_clusters and the number of classes",
+    source="absolute difference of n_clusters and the number of classes",
 )
 def k_error(partition: np.ndarray, truth: np.ndarray) -> float:
     """Return how far the number of clusters, unlabelled cells included, is from the classes'."""
