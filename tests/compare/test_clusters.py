@@ -8,11 +8,11 @@ import pandas as pd
 import pytest
 
 from blindfold.compare.benchmark import GROUP, read_benchmark
-from blindfold.compare.clusters import cluster_table
 from blindfold.compare.compare import compare
 from blindfold.compare.drawing import house_style
 from blindfold.compare.figure_data import read_figure_data
 from blindfold.compare.figures import estimated
+from blindfold.compare.tables import clusters
 from blindfold.core import io
 from tests.score.synthetic import make_scored
 
@@ -98,7 +98,7 @@ def test_unlabelled_and_missing_datasets_have_no_error(plan, tmp_path):
     try:
         io.write_json(plan.layout.card("cells"), card | {"n_clusters": None})
         plan.layout.card("tissue").unlink()
-        table = cluster_table(benchmark)
+        table = clusters.build(benchmark)
     finally:
         io.write_json(plan.layout.card("cells"), card)
         shutil.copy(copy, plan.layout.card("tissue"))

@@ -19,7 +19,7 @@ from blindfold.compare.figures import (
     summary,
 )
 from blindfold.compare.method_order import MethodOrder, method_order
-from blindfold.compare.palette import PAGE_MM, class_colour, method_colour, method_marker
+from blindfold.compare.palette import PAGE_MM, class_colour, method_colours, method_style
 from blindfold.compare.panels import TITLE, panel_title
 from blindfold.core import io
 from blindfold.core.layout import REPOSITORY
@@ -141,12 +141,20 @@ def test_tied_clusters_are_matched_alike_in_scores_and_figures(tmp_path, monkeyp
     assert shown["99"] == ""
 
 
-def test_colours_are_fixed_by_name():
-    assert method_colour("sctag") == method_colour("sctag") != method_colour("graphst")
+def test_colours_follow_a_rule():
     shipped = [card.parent.name for card in (REPOSITORY / "methods").glob("*/method.yaml")]
-    assert len({method_colour(name) for name in [*shipped, "never_seen"]}) == len(shipped) + 1
-    assert method_colour("never_seen") == method_colour("never_seen")
-    assert method_marker("never_seen")
+    some = ["sctag", "graphst", "never_seen", "pca_kmeans", "random_labels"]
+    colours = method_colours(some, {"random_labels"})
+    assert len(set(colours.values())) == len(some)
+    assert colours == method_colours(some[::-1], {"random_labels"})
+    # another method takes no colour away unless both ask for the same
+    more = method_colours([*some, "scgnn"], {"random_labels"})
+    assert sum(more[name] == colours[name] for name in some) >= len(some) - 1
+    everything = method_colours(shipped, {"random_labels", "depth_kmeans"})
+    assert len(set(everything.values())) == min(len(shipped), 22)
+    looks = {tuple(method_style(name, everything).values()) for name in shipped}
+    assert len(looks) == len(shipped)
+    assert method_style("sctag@released", everything)["mfc"] == "white"
     assert len({class_colour(i) for i in range(20)}) == 20
 
 
@@ -179,7 +187,9 @@ def test_a_perfect_score_has_room(scored):
 
 def figure_data(datasets: list[str], ranking: pd.DataFrame | None = None, **parts) -> FigureData:
     """Return what figures of a made-up benchmark are drawn from."""
-    plan = SimpleNamespace(runs=[SimpleNamespace(dataset=name, k="truth") for name in datasets])
+    runs = [SimpleNamespace(dataset=name, k="truth") for name in datasets]
+    plan = SimpleNamespace(runs=runs, methods=["first"])
+    parts = {"controls": set(), **parts}
     return FigureData(SimpleNamespace(plan=plan, datasets=datasets, **parts), ranking)
 
 

@@ -11,12 +11,13 @@ import pytest
 from blindfold.compare.drawing import house_style, save
 from blindfold.compare.figure_data import FigureData
 from blindfold.compare.figures import imputation as figure
-from blindfold.compare.imputation import BEST, COLUMNS, imputation_table
+from blindfold.compare.tables import facts, imputation
 from blindfold.core.io import write_csv
 from blindfold.report.cells import read_rows
-from blindfold.report.tables import page_tables
+from blindfold.report.tables import fill
 from blindfold.score.metric import find_metrics
 
+METRICS = {name: m.facts for name, m in find_metrics().items() if m.task == "imputation"}
 ERRORS = {"gene_mean": 0.5, "neighbour_mean": 0.4, "good": 0.2, "bad": 0.9, "frail": 0.1}
 
 
@@ -28,7 +29,7 @@ def benchmark(datasets=("b-mask-0.1", "a-mask-0.1")):
             for seed in range(3):
                 status = "unavailable" if method == "other" else "ok"
                 status = "crash" if (method, seed) == ("frail", 1) else status
-                for metric in BEST:
+                for metric in METRICS:
                     value = error + 0.01 * seed
                     value = 1 - value if metric == "cosine" else value
                     rows.append(
@@ -38,19 +39,17 @@ def benchmark(datasets=("b-mask-0.1", "a-mask-0.1")):
                     )  # fmt: skip
     scores = pd.DataFrame(rows)
     runs = [SimpleNamespace(dataset=dataset, k="truth") for dataset in datasets]
-    return SimpleNamespace(scores=scores, datasets=list(datasets), plan=SimpleNamespace(runs=runs))
-
-
-def test_directions_are_those_of_the_metrics():
-    declared = {m.name: m.direction for m in find_metrics().values() if m.task == "imputation"}
-    assert declared == BEST
+    plan = SimpleNamespace(runs=runs, methods=list(ERRORS))
+    return SimpleNamespace(
+        scores=scores, datasets=list(datasets), plan=plan, metrics=METRICS, controls=set()
+    )
 
 
 def test_ranks_know_which_end_is_better():
-    table = imputation_table(benchmark())
-    assert list(table.columns) == COLUMNS
+    table = imputation.build(benchmark())
+    assert list(table.columns) == list(imputation.COLUMNS)
     assert list(table["dataset"].unique()) == ["b-mask-0.1", "a-mask-0.1"]
-    assert list(table["metric"].unique()) == list(BEST)
+    assert list(table["metric"].unique()) == list(METRICS)
     order = ["good", "neighbour_mean", "gene_mean", "bad", "frail"]
     for _, part in table.groupby(["dataset", "metric"]):
         assert list(part["method"]) == order, "a failure is worst, whatever its other seeds say"
@@ -60,7 +59,7 @@ def test_ranks_know_which_end_is_better():
 
 
 def test_means_stand_beside_the_references_with_intervals():
-    table = imputation_table(benchmark()).set_index(["dataset", "metric", "method"])
+    table = imputation.build(benchmark()).set_index(["dataset", "metric", "method"])
     row = table.loc[("a-mask-0.1", "rmse", "good")]
     assert row["mean"] == pytest.approx(0.21)
     assert 0.2 <= row["ci_low"] < row["mean"] < row["ci_high"] <= 0.22
@@ -76,7 +75,7 @@ def test_means_stand_beside_the_references_with_intervals():
 def test_without_references_nothing_is_claimed():
     made = benchmark()
     made.scores = made.scores[made.scores["method"] == "good"]
-    table = imputation_table(made)
+    table = imputation.build(made)
     assert table["gene_mean"].isna().all()
     assert table["beats_gene_mean"].isna().all()
 
@@ -84,9 +83,9 @@ def test_without_references_nothing_is_claimed():
 def test_nothing_masked_is_an_empty_table(tmp_path):
     made = benchmark()
     made.scores = made.scores[made.scores["method"] == "other"]
-    assert imputation_table(made).empty
+    assert imputation.build(made).empty
     made.scores = made.scores.assign(task="clustering")
-    assert list(imputation_table(made).columns) == COLUMNS
+    assert list(imputation.build(made).columns) == list(imputation.COLUMNS)
     assert list(figure.draw(FigureData(made, pd.DataFrame()))) == []
 
 
@@ -101,12 +100,16 @@ def test_the_figure_and_the_page(tmp_path):
     svg = (tmp_path / "imputation.svg").read_text()
     for words in ("neighbour_mean", "1 failed", "median L1", "b-mask-0.1"):
         assert words in svg
-    write_csv(tmp_path / "table.csv", imputation_table(made))
-    empty = {
-        key: [] for key in ("ranking", "runs", "clusters", "cost", "markers", "deg", "datasets")
-    }
-    page = page_tables({**empty, "imputation": read_rows(tmp_path / "table.csv")})["imputation"]
-    assert page.filters["metric"] == list(BEST)
-    first = [cell.text for cell in page.rows[0][1]]
-    assert first[3:7] == ["lower", "1", "good", "0.210"]
-    assert first[10:12] == ["yes", "yes"]
+    write_csv(tmp_path / "table.csv", imputation.build(made))
+    page = fill(facts("imputation", imputation), read_rows(tmp_path / "table.csv"))
+    assert page.first
+    assert page.filters["metric"] == list(METRICS)
+    told = [heading for heading, _ in page.headers]
+    first = dict(zip(told, (cell.text for cell in page.rows[0][1]), strict=True))
+    assert (first["Method"], first["Metric"], first["Better"]) == ("good", "cosine", "higher")
+    assert (first["Rank"], first["Mean"], first["95 % interval"]) == (
+        "1",
+        "0.790",
+        "0.780 to 0.800",
+    )
+    assert first["Beats gene mean"] == first["Beats neighbour mean"] == "yes"

@@ -12,7 +12,7 @@ def compared(tmp_path_factory) -> Plan:
     from blindfold.compare.compare import compare
     from blindfold.compare.drawing import house_style, save
     from blindfold.compare.figure_data import read_figure_data
-    from blindfold.compare.figures import cost, seeds, summary
+    from blindfold.compare.figures import caption, cost, seeds, summary
     from blindfold.compare.provenance import provenance
     from blindfold.core import io
 
@@ -25,7 +25,6 @@ def compared(tmp_path_factory) -> Plan:
             for kind in (summary, seeds, cost):
                 for drawing in kind.draw(read_figure_data(plan.layout)):
                     save(drawing, plan.layout.figures)
-                    name = drawing.name
-                    captions.append({"name": name, "kind": name, "caption": drawing.caption})
+                    captions.append(caption(drawing.name, kind, drawing))
         io.write_json(plan.layout.figures / "captions.json", captions)
         yield plan

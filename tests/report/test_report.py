@@ -7,7 +7,7 @@ from html.parser import HTMLParser
 import pytest
 
 from blindfold.core.errors import BlindfoldError
-from blindfold.report.cells import number, rank, read_rows
+from blindfold.report.cells import cell, number, read_rows
 from blindfold.report.report import report
 from blindfold.report.sections import overview, verdicts
 
@@ -117,7 +117,21 @@ def test_numbers(exact, shown):
     assert number(exact).exact == exact
 
 
-def test_ranks():
-    assert rank("1.0").text == "1"
-    assert rank("2.5").text == "2.5"
-    assert rank("").text == "–"
+def shown(column, row, digits=3, words=("yes", "no")):
+    return cell(column, row, digits, words).text
+
+
+def test_cells_say_what_their_neighbours_add():
+    row = {
+        "dataset": "tissue", "audit": "cut", "method": "sctag", "variant": "released",
+        "ci_low": "0.12345", "ci_high": "0.5", "control": "False", "rank": "2.0", "reason": "1 2",
+    }  # fmt: skip
+    assert shown("dataset", row) == "tissue (audit: cut)"
+    assert shown("method", row) == "sctag@released"
+    assert shown("ci_low", row) == "0.123 to 0.500"
+    assert shown("ci_low", row | {"ci_low": "", "ci_high": ""}) == "–"
+    assert shown("control", row, words=("control", "")) == ""
+    assert shown("rank", row, digits=1) == "2"
+    assert shown("rank", row | {"rank": "2.5"}, digits=1) == "2.5"
+    assert shown("reason", row) == "1 2"
+    assert shown("reason", row | {"reason": "<b>"}) == "<b>"

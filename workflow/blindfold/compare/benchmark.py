@@ -14,7 +14,7 @@ from blindfold.core.layout import Layout
 from blindfold.core.methods import display_name, split_variant
 from blindfold.core.plan import Plan, PlannedRun, read_plan
 from blindfold.core.run_files import read_record
-from blindfold.core.tables import RUN, SCORES, empty_table
+from blindfold.core.tables import EPOCHS, RUN, SCORES, empty_table
 
 KEY = list(RUN)
 GROUP = KEY[:-1]
@@ -39,11 +39,17 @@ class Benchmark:
         One row per planned run: its record, or ``killed`` with the reason "no record".
     scores
         The long table of metric values of planned runs and of the oracle.
+    epochs
+        The long table of metric values of partitions that planned runs kept in training.
+    metrics
+        The facts of each metric that was scored, by name.
     """
 
     plan: Plan
     runs: pd.DataFrame
     scores: pd.DataFrame
+    epochs: pd.DataFrame
+    metrics: dict[str, dict[str, Any]]
 
     @property
     def results(self) -> Layout:
@@ -93,7 +99,8 @@ def read_benchmark(results: Layout) -> Benchmark:
     plan = read_plan(results.root)
     runs = pd.DataFrame([_run_row(results, run) for run in plan.runs])
     runs = runs.astype(dict.fromkeys(_WHOLE, "Int64"))
-    return Benchmark(plan, runs, _read_scores(plan, runs))
+    scores, metrics = _read_scores(plan, runs)
+    return Benchmark(plan, runs, scores, _read_epochs(plan, runs), metrics)
 
 
 def with_names(table: pd.DataFrame) -> pd.DataFrame:
@@ -129,8 +136,8 @@ def _run_row(results: Layout, run: PlannedRun) -> dict[str, Any]:
     }
 
 
-def _read_scores(plan: Plan, runs: pd.DataFrame) -> pd.DataFrame:
-    """Return the score rows of planned runs, and of the oracle, in a fixed order.
+def _read_scores(plan: Plan, runs: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, dict[str, Any]]]:
+    """Return the score rows of planned runs and of the oracle, and the facts of their metrics.
 
     Raises
     ------
@@ -140,6 +147,14 @@ def _read_scores(plan: Plan, runs: pd.DataFrame) -> pd.DataFrame:
     methods = [*plan.methods, "oracle"]
     paths = [plan.layout.scores(dataset, method) for dataset in plan.datasets for method in methods]
     tables = [io.read_parquet(path, SCORES) for path in paths if path.is_file()]
+    metrics: dict[str, dict[str, Any]] = {}
+    for table in tables:
+        if "metrics" not in table.attrs:
+            raise BlindfoldError(
+                "scores of an older version, without the facts of their metrics",
+                file=plan.layout.root / "scores", remedy="blindfold rescore --results FOLDER",
+            )  # fmt: skip
+        metrics |= table.attrs.pop("metrics")
     scores = pd.concat([empty_table(SCORES), *tables], ignore_index=True)
     succeeded = runs[runs["status"] == "ok"]
     lost = succeeded[~row_keys(succeeded, KEY).isin(row_keys(scores, KEY))]
@@ -153,4 +168,13 @@ def _read_scores(plan: Plan, runs: pd.DataFrame) -> pd.DataFrame:
             remedy="delete the file and run score again",
         )
     planned = row_keys(scores, KEY).isin(row_keys(runs, KEY)) | (scores["method"] == "oracle")
-    return scores[planned].reset_index(drop=True)
+    return scores[planned].reset_index(drop=True), metrics
+
+
+def _read_epochs(plan: Plan, runs: pd.DataFrame) -> pd.DataFrame:
+    """Return the metric values of partitions kept in training, of planned runs."""
+    at = plan.layout
+    paths = [at.epochs(dataset, method) for dataset in plan.datasets for method in plan.methods]
+    tables = [io.read_parquet(path, EPOCHS) for path in paths if path.is_file()]
+    epochs = pd.concat([empty_table(EPOCHS), *tables], ignore_index=True)
+    return epochs[row_keys(epochs, KEY).isin(row_keys(runs, KEY))].reset_index(drop=True)

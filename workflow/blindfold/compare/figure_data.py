@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
-from typing import TYPE_CHECKING
+from functools import cached_property, lru_cache
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
 from blindfold.compare.benchmark import Benchmark, read_benchmark, with_names
-from blindfold.compare.palette import UNLABELLED, class_colour
-from blindfold.compare.ranking import rank_methods
+from blindfold.compare.palette import UNLABELLED, class_colour, method_colours, method_style
 from blindfold.compare.representative_run import RepresentativeRun, main_k, representative_runs
+from blindfold.compare.tables import ranking
 from blindfold.core.expression import read_expression
 from blindfold.core.layout import Layout
 from blindfold.core.matching import match_clusters, matched_classes
+from blindfold.core.methods import split_variant
 from blindfold.core.run_files import read_partition
 from blindfold.core.truth import Truth, read_truth
 
@@ -82,6 +83,16 @@ class FigureData:
         at = self.benchmark.results
         return [name for name in self.benchmark.datasets if at.input(name).is_file()]
 
+    @cached_property
+    def colours(self) -> dict[str, str]:
+        """Colour of each method, whatever its variant."""
+        methods = {split_variant(name)[0] for name in self.benchmark.plan.methods}
+        return method_colours(methods, self.benchmark.controls)
+
+    def style(self, name: str) -> dict[str, Any]:
+        """Return marker and colours of a method by its display name."""
+        return method_style(name, self.colours)
+
     def k(self, dataset: str) -> str:
         """Return the k that is shown."""
         return main_k(self.benchmark, dataset)
@@ -140,7 +151,7 @@ def read_figure_data(results: Layout) -> FigureData:
         Where the plan, a record or a score table is missing or damaged.
     """
     benchmark = read_benchmark(results)
-    return FigureData(benchmark, with_names(rank_methods(benchmark)))
+    return FigureData(benchmark, with_names(ranking.build(benchmark)))
 
 
 @lru_cache(maxsize=2)

@@ -1,8 +1,9 @@
-"""Colours of methods by name and of classes by position; told apart by the colour-blind."""
+"""Colours of methods and of classes by a rule; told apart by the colour-blind."""
 
 from __future__ import annotations
 
 import zlib
+from collections.abc import Iterable
 from typing import Any
 
 from blindfold.core.methods import split_variant
@@ -18,62 +19,44 @@ UNLABELLED = "#dddddd"
 VALUES = "YlGnBu"
 
 # Okabe & Ito (2008) and Tol (2021), "muted" and "bright"; darker tones for small marks.
-_METHODS = {
-    "pca_kmeans": "#e69f00",
-    "pca_leiden": "#882255",
-    "pca_gmm": "#999933",
-    "smoothed_pca_kmeans": "#009e73",
-    "sctag": "#0072b2",
-    "graphst": "#d55e00",
-    "random_labels": "#9a9a9a",
-    "coordinates_kmeans": "#6d6d6d",
-    "depth_kmeans": "#454545",
-    "stagate": "#ee6677",
-    "smoothed_pca_gmm": "#44aa99",
-    "spatial_leiden": "#332288",
-    "potts_kmeans": "#661100",
-    "banksy": "#117733",
-    "scrcl": "#56b4e9",
-    "scgnn": "#cc79a7",
-    "graphcvae": "#aa7700",
-    "stmfg": "#aa4499",
-    "spatial_mgcn": "#6699cc",
-    "multist": "#228833",
-    "gene_mean": "#ccbb44",
-    "neighbour_mean": "#4477aa",
-    "diffusion": "#aa4466",
-}
-_OTHER_METHODS = ["#88ccee", "#ddcc77", "#66ccee", "#aa3377", "#bbcc33"]
-
 _CLASSES = [
     "#4477aa", "#ee6677", "#228833", "#ccbb44", "#66ccee", "#aa3377", "#e69f00", "#332288",
     "#44aa99", "#661100", "#999933", "#cc79a7", "#882255", "#88ccee", "#117733", "#ddcc77",
     "#6699cc", "#aa4466", "#d55e00", "#555555",
 ]  # fmt: skip
 _MARKERS = "osD^vP<>Xhp"
+_GREYS = ["#9a9a9a", "#6d6d6d", "#454545"]
 
 
-def method_colour(name: str) -> str:
-    """Return the colour of a method, the same in every figure of every benchmark."""
-    return _METHODS.get(name) or _OTHER_METHODS[_hash(name) % len(_OTHER_METHODS)]
+def method_colours(methods: Iterable[str], controls: Iterable[str]) -> dict[str, str]:
+    """Return the colour of each method of a benchmark.
+
+    Each takes the colour that its name asks for, or where that is taken the next free one, in
+    alphabetical order: so a method mostly looks alike in all benchmarks, and no two in one share a
+    colour while there are enough. Controls are grey.
+    """
+    controls = sorted(controls)
+    colours = {name: _GREYS[index % len(_GREYS)] for index, name in enumerate(controls)}
+    free = list(_CLASSES)
+    for name in sorted(set(methods) - set(controls)):
+        free = free or list(_CLASSES)
+        wanted = zlib.crc32(name.encode()) % len(_CLASSES)
+        after = [*_CLASSES[wanted:], *_CLASSES[:wanted]]
+        colours[name] = next(colour for colour in after if colour in free)
+        free.remove(colours[name])
+    return colours
 
 
-def method_marker(name: str) -> str:
-    """Return the marker of a method, so that colour is never the only difference."""
-    known = list(_METHODS)
-    index = known.index(name) if name in known else _hash(name)
-    return _MARKERS[index % len(_MARKERS)]
-
-
-def method_style(name: str) -> dict[str, Any]:
+def method_style(name: str, colours: dict[str, str]) -> dict[str, Any]:
     """Return marker and colours of a method by its display name.
 
-    Hollow for variants other than the default one.
+    The marker changes with the place in the alphabet, so that colour is never the only
+    difference; hollow for variants other than the default one.
     """
     method, hollow = split_variant(name)[0], "@" in name
-    colour = method_colour(method)
+    colour = colours[method]
     return {
-        "marker": method_marker(method),
+        "marker": _MARKERS[sorted(colours).index(method) % len(_MARKERS)],
         "mfc": "white" if hollow else colour,
         "mec": colour if hollow else "white",
         "mew": 1 if hollow else 0.4,
@@ -83,7 +66,3 @@ def method_style(name: str) -> dict[str, Any]:
 def class_colour(index: int) -> str:
     """Return the colour of a class by its position; after 20 they repeat."""
     return _CLASSES[index % len(_CLASSES)]
-
-
-def _hash(name: str) -> int:
-    return zlib.crc32(name.encode())

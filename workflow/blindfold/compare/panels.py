@@ -58,9 +58,9 @@ def draw_maps(
     height = rows * (panel * aspect + 5.5) + _legend_height(truth) + 3
     figure = new_figure(PAGE_MM if across > 2 else panel * across + 4, height)
     axes = list(figure.subplots(rows, across, squeeze=False).flat)
+    cells["truth"] = "" if truth is None else truth.groups
     if truth is not None:
         _draw_map(axes.pop(0), truth, "Truth", paint)
-        cells["truth"] = truth.groups
         _legend(figure, truth)
     for run in runs:
         ax, title = axes.pop(0), panel_title(run)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -56,43 +57,63 @@ def method_name(row: Row) -> str:
     return display_name(row["method"], row["variant"])
 
 
+def cell(column: str, row: Row, digits: int, words: Sequence[str]) -> Cell:
+    """Return how the page shows a value.
+
+    A method is shown with its variant, a dataset with what its preparation did that no blind one
+    may do, the lower end of an interval with the upper one; numbers rounded, exact on hover.
+
+    Parameters
+    ----------
+    column
+        Its name.
+    row
+        The row that it stands in.
+    digits
+        After the point of a number.
+    words
+        What stands for yes and for no.
+    """
+    exact = row[column]
+    if column == "method" and "variant" in row:
+        return text(method_name(row), "name")
+    if column == "dataset" and row.get("audit"):
+        return text(f"{exact} (audit: {row['audit']})", "name")
+    if column in ("dataset", "method", "source", "metric"):
+        return text(exact, "name")
+    if column == "status":
+        return text(exact, "status")
+    if column.endswith("_low") and column.replace("_low", "_high") in row:
+        high = row[column.replace("_low", "_high")]
+        if not exact:
+            return number("", digits)
+        shown = f"{number(exact, digits).text} to {number(high, digits).text}"
+        return Cell(shown, f"{exact} to {high}", "number")
+    if exact in ("True", "False"):
+        return Cell(words[exact == "False"], exact, "flag")
+    return number(exact, digits) if not exact or _is_number(exact) else text(exact, "text")
+
+
+def _is_number(exact: str) -> bool:
+    try:
+        float(exact)
+    except ValueError:
+        return False
+    return True
+
+
 def number(exact: str, digits: int = 3) -> Cell:
-    """Return a number, rounded to read; exact on hover; a dash where there is none."""
+    """Return a number, rounded to read; exact on hover; a dash where there is none.
+
+    Whole numbers stay whole, and so do ranks that nothing shares.
+    """
     if not exact:
         return Cell("–", "", "number")
-    shown = f"{float(exact):,.{digits if '.' in exact else 0}f}"
+    whole = "." not in exact or (digits == 1 and exact.endswith(".0"))
+    shown = f"{float(exact):,.{0 if whole else digits}f}"
     return Cell(shown if shown.strip("-0.,") else shown.lstrip("-"), exact, "number")
 
 
-def rank(exact: str) -> Cell:
-    """Return a rank: whole, or with its fraction where methods are tied."""
-    return Cell(f"{float(exact):g}" if exact else "–", exact, "number")
-
-
 def text(value: str, kind: str = "text") -> Cell:
-    """Return words: text, a name (never broken over lines) or a status (coloured)."""
+    """Return words, set as their kind asks."""
     return Cell(value, value, kind)
-
-
-def flag(value: str, yes: str = "yes", no: str = "no") -> Cell:
-    """Return a yes or no in words; empty where the question does not apply."""
-    return Cell({"True": yes, "False": no}.get(value, ""), value, "flag")
-
-
-def interval_cell(row: Row) -> Cell:
-    """Return the ends of a row's interval; a dash where there is none."""
-    if not row["ci_low"]:
-        return number("")
-    low, high = number(row["ci_low"]), number(row["ci_high"])
-    return Cell(f"{low.text} to {high.text}", f"{low.exact} to {high.exact}", "number")
-
-
-def dataset_cell(row: Row) -> Cell:
-    """Return the dataset, with what its preparation did that no blind one may do."""
-    audit = row.get("audit")
-    return text(f"{row['dataset']} (audit: {audit})" if audit else row["dataset"], "name")
-
-
-def method_cell(row: Row) -> Cell:
-    """Return the method's display name."""
-    return text(method_name(row), "name")

@@ -14,14 +14,10 @@ from typing import Any
 from blindfold.core import io
 from blindfold.core.layout import Layout
 from blindfold.report import sections
-from blindfold.report.cells import read_rows
-from blindfold.report.tables import page_tables
+from blindfold.report.tables import read_tables
 
 _HERE = Path(__file__).parent
 _SHOWN = 0.52  # a page of 174 mm at 300 dpi fills the text width; all figures share the scale
-_TABLES = [
-    "ranking", "imputation", "runs", "clusters", "cost", "markers", "deg", "datasets", "summary",
-]  # fmt: skip
 
 
 def report(results: Layout) -> None:
@@ -40,21 +36,19 @@ def report(results: Layout) -> None:
     import yaml
 
     plan = io.read_json(results.plan)
-    tables = {name: read_rows(results.table(f"{name}.csv")) for name in _TABLES}
+    rows, tables = read_tables(results)
     facts = io.read_json(results.provenance)
     page = render(
         name=plan["config"]["name"],
-        overview=sections.overview(tables["runs"], tables["ranking"]),
-        protection=sections.protection(tables["runs"]),
-        verdicts=sections.verdicts(tables["ranking"]),
-        tables=page_tables(tables),
+        overview=sections.overview(rows["runs"], rows["ranking"]),
+        protection=sections.protection(rows["runs"]),
+        verdicts=sections.verdicts(rows["ranking"]),
+        tables=tables,
         figures=_figures(results.figures),
         configuration=yaml.safe_dump(plan["config"], sort_keys=False),
         provenance=sections.provenance(facts),
         packages=facts["versions"]["packages"],
-        downloads={
-            name: _data_address(results.table(f"{name}.csv"), "text/csv") for name in _TABLES
-        },
+        downloads={name: _data_address(results.table(f"{name}.csv"), "text/csv") for name in rows},
     )
     io.write_text(results.report, page)
 
@@ -78,11 +72,6 @@ def render(**values: Any) -> str:
 def _figures(folder: Path) -> list[dict[str, Any]]:
     """Return name, caption, image (as a data address) and width of every figure, in order."""
     figures: list[dict[str, Any]] = io.read_json(folder / "captions.json")
-    order = [
-        "summary", "seeds", "estimated", "imputation", "cost", "spatial", "umap", "confusion",
-        "deg",
-    ]  # fmt: skip
-    figures.sort(key=lambda f: (order.index(f["kind"]) if f["kind"] in order else 99, f["name"]))
     for figure in figures:
         path = folder / f"{figure['name']}.png"
         figure["image"] = _data_address(path, "image/png")

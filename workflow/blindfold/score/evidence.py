@@ -125,6 +125,8 @@ class Evidence:
         self._reference, self._mask = reference, reference.mask
         self._partition, self._costs, self._imputed = partition, costs, imputed
         self._folder, self._kept, self._others = folder, kept or {}, others
+        held_out = reference.held_out
+        self._held_out = None if held_out is None else held_out.values
 
     @property
     def truth(self) -> np.ndarray:
@@ -210,9 +212,9 @@ class Evidence:
         return gene_lists(self._reference.markers, np.unique(self.truth))
 
     @property
-    def held_out(self) -> np.ndarray:
+    def held_out(self) -> np.ndarray | None:
         """log(1 + count) of each held-out entry."""
-        return self._reference.held_out.values
+        return self._held_out
 
     @property
     def imputed(self) -> np.ndarray | None:

@@ -1,11 +1,20 @@
-"""Figures: each is one module here with one function ``draw(data)``; found by looking."""
+"""Figures: each is one module here with what it states and one function ``draw(data)``.
+
+A module states ``TITLE``, ``ORDER`` on the page, and ``COLUMNS`` of the data it draws. They are
+found by looking.
+"""
 
 from __future__ import annotations
 
-import importlib
-import pkgutil
+from types import ModuleType
+from typing import TYPE_CHECKING
 
+from blindfold.compare.columns import check_columns
+from blindfold.compare.modules import find_modules
 from blindfold.core.layout import Layout
+
+if TYPE_CHECKING:
+    from blindfold.compare.drawing import Drawing
 
 
 def draw_figures(results: Layout) -> None:
@@ -19,7 +28,8 @@ def draw_figures(results: Layout) -> None:
     Raises
     ------
     BlindfoldError
-        Where the plan, a table or a dataset is missing or damaged.
+        Where the plan, a table or a dataset is missing or damaged, or a figure draws other
+        columns than it states.
     """
     from blindfold.compare.drawing import house_style, save
     from blindfold.compare.figure_data import read_figure_data
@@ -29,14 +39,28 @@ def draw_figures(results: Layout) -> None:
     data = read_figure_data(results)
     captions = []
     with house_style():
-        for kind in find_figures():
-            for drawing in importlib.import_module(f"{__name__}.{kind}").draw(data):
+        for kind, module in find_figures().items():
+            for drawing in module.draw(data):
+                check_columns(f"figure {drawing.name!r}", drawing.data, module.COLUMNS)
                 save(drawing, results.figures)
                 log.info("figure %s", drawing.name)
-                captions.append({"name": drawing.name, "kind": kind, "caption": drawing.caption})
+                captions.append(caption(kind, module, drawing))
     io.write_json(results.figures / "captions.json", captions)
 
 
-def find_figures() -> list[str]:
-    """Return the kinds of figures there are."""
-    return sorted(entry.name for entry in pkgutil.iter_modules(__path__))
+def caption(kind: str, module: ModuleType, drawing: Drawing) -> dict[str, str]:
+    """Return what the page says of a figure."""
+    return {
+        "name": drawing.name, "kind": kind, "title": module.TITLE, "caption": drawing.caption,
+    }  # fmt: skip
+
+
+def find_figures() -> dict[str, ModuleType]:
+    """Return every kind of figure by name, in the order of the page.
+
+    Raises
+    ------
+    BlindfoldError
+        Where a module does not state what it must.
+    """
+    return find_modules(__name__, __path__, "figure", ("TITLE", "ORDER", "COLUMNS", "draw"))

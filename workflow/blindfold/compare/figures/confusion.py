@@ -5,19 +5,27 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
-import matplotlib as mpl
-import numpy as np
 import pandas as pd
+import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
+from blindfold.compare.columns import Column
 from blindfold.compare.drawing import Drawing, new_figure
 from blindfold.compare.figure_data import ColouredPartition, FigureData
 from blindfold.compare.palette import INK, PAGE_MM, VALUES
 from blindfold.compare.panels import hide, panel_title, say_no_result
 from blindfold.compare.representative_run import RepresentativeRun, list_seeds
 
+TITLE, ORDER = "Classes and clusters", 80
+COLUMNS = {
+    "method": Column("name in figures: method, or method@variant"),
+    "seed": Column("the seed that is shown"),
+    "class": Column("true class"),
+    "cluster": Column("cluster"),
+    "share": Column("share of the class that lies in the cluster"),
+}
 _CAPTION = (
     "Where the cells of each class of {dataset} go, in percent of the class (rows add up to 100; "
     "values under 1 are left out). Columns are clusters in the order of the classes they are "
@@ -83,23 +91,16 @@ def confusion(truth: ColouredPartition, clusters: ColouredPartition) -> pd.DataF
 
 
 def _paint(ax: Axes, table: pd.DataFrame, names: bool) -> None:
-    """Draw one matrix with its values."""
-    values = table.to_numpy()
-    ax.imshow(values, cmap=VALUES, vmin=0, vmax=1, aspect="auto")
-    ax.spines[:].set_visible(False)
-    ax.tick_params(length=0)
-    ax.set_xticks(range(table.shape[1]), table.columns)
-    ax.set_yticks(range(table.shape[0]), table.index if names else [])
-    ax.set_xlabel("cluster")
-    if max(table.shape) > 14:
-        return
-    cmap = mpl.colormaps[VALUES]
-    for (row, column), value in np.ndenumerate(values):
-        if value >= 0.01:
-            ax.text(
-                column, row, f"{100 * value:.0f}", ha="center", va="center", fontsize=5,
-                color="white" if np.mean(cmap(value)[:3]) < 0.5 else INK,
-            )  # fmt: skip
+    """Draw one matrix with its values, where there is room for them."""
+    percent = (100 * table).round()
+    labels = percent.map(lambda value: f"{value:.0f}" if value >= 1 else "")
+    sns.heatmap(
+        table, vmin=0, vmax=1, cmap=VALUES, cbar=False, square=False, ax=ax, fmt="",
+        annot=labels if max(table.shape) <= 14 else False, annot_kws={"fontsize": 5},
+        xticklabels=True, yticklabels=names,
+    )  # fmt: skip
+    ax.tick_params(length=0, labelrotation=0)
+    ax.set(xlabel="cluster", ylabel="")
 
 
 def _frame(ax: Axes, table: pd.DataFrame, matching: dict[str, str]) -> None:
@@ -107,6 +108,6 @@ def _frame(ax: Axes, table: pd.DataFrame, matching: dict[str, str]) -> None:
     for column, cluster in enumerate(table.columns):
         if cluster in matching:
             row = table.index.get_loc(matching[cluster])
-            box = Rectangle((column - 0.5, row - 0.5), 1, 1, fill=False, ec=INK, lw=0.7)
+            box = Rectangle((column, row), 1, 1, fill=False, ec=INK, lw=0.7)
             box.set_clip_on(False)
             ax.add_patch(box)

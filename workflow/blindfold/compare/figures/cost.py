@@ -11,12 +11,24 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 
+from blindfold.compare import columns
 from blindfold.compare.benchmark import KEY, with_names
+from blindfold.compare.columns import Column
 from blindfold.compare.drawing import Drawing, new_figure
 from blindfold.compare.figure_data import FigureData
-from blindfold.compare.palette import FAINT, PAGE_MM, method_colour, method_style
+from blindfold.compare.palette import FAINT, PAGE_MM
 from blindfold.compare.panels import hide
 
+TITLE, ORDER = "Quality against cost", 50
+COLUMNS = {
+    **columns.NAME,
+    **columns.RUN,
+    "ari": Column("ARI of the run"),
+    "status": Column("how it ended"),
+    "wall_s": Column("its wall-clock time", unit="s"),
+    "peak_rss_mb": Column("its largest resident memory", unit="MiB"),
+    "control": Column("whether the method is a bound"),
+}
 _AXES = {"wall_s": "wall-clock time, s", "peak_rss_mb": "peak memory, MiB"}
 _CAPTION = (
     "Mean ARI over seeds against the cost of one run: wall-clock seconds and peak resident memory "
@@ -40,7 +52,7 @@ def draw(data: FigureData) -> Iterator[Drawing]:
     for pair, dataset in zip(pairs, datasets, strict=False):
         shown = table[table["dataset"] == dataset]
         for ax, field in zip(pair, _AXES, strict=True):
-            _panel(ax, shown, field)
+            _panel(ax, shown, field, data)
         pair[0].set_title(dataset, loc="left", fontweight="bold")
     lowest = min(0, table["ari"].min())
     for ax in axes.flat:
@@ -50,7 +62,7 @@ def draw(data: FigureData) -> Iterator[Drawing]:
     hide(pairs[len(datasets) :].flat)
     names = table.drop_duplicates("name").sort_values(["control", "name"])["name"]
     handles = [
-        Line2D([], [], ls="", ms=_size(name), label=name, **method_style(name)) for name in names
+        Line2D([], [], ls="", ms=_size(name), label=name, **data.style(name)) for name in names
     ]
     if across == 1:
         figure.legend(handles=handles, loc="outside right center")
@@ -68,12 +80,12 @@ def cost_and_quality(data: FigureData) -> pd.DataFrame:
     return table.assign(control=table["method"].isin(data.benchmark.controls))
 
 
-def _panel(ax: Axes, runs: pd.DataFrame, field: str) -> None:
+def _panel(ax: Axes, runs: pd.DataFrame, field: str, data: FigureData) -> None:
     """Draw one kind of cost on one dataset."""
     for (name, method), part in runs.groupby(["name", "method"], sort=True):
-        colour, mean = method_colour(method), part[[field, "ari"]].mean()
+        colour, mean = data.colours[method], part[[field, "ari"]].mean()
         ax.plot(part[field], part["ari"], ".", ms=2.5, color=colour, alpha=0.6, mew=0)
-        ax.plot([mean[field]], [mean["ari"]], ls="", ms=_size(name), **method_style(name))
+        ax.plot([mean[field]], [mean["ari"]], ls="", ms=_size(name), **data.style(name))
     ax.set_xscale("log")
     _ticks(ax, runs[field])
     ax.set_xlabel(_AXES[field])

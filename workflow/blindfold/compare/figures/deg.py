@@ -12,6 +12,7 @@ from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from blindfold.compare.columns import Column
 from blindfold.compare.drawing import Drawing, new_figure
 from blindfold.compare.figure_data import ColouredPartition, FigureData
 from blindfold.compare.palette import PAGE_MM, QUIET
@@ -19,6 +20,15 @@ from blindfold.compare.representative_run import RepresentativeRun
 from blindfold.core import io
 from blindfold.core.tables import MARKERS
 
+TITLE, ORDER = "Marker genes", 90
+COLUMNS = {
+    "source": Column("truth, or the method"),
+    "group": Column("class, or cluster with the class it is matched to"),
+    "gene": Column("name of the gene"),
+    "fraction": Column("share of the group that expresses it"),
+    "mean": Column("mean log-normalised expression in the group"),
+    "scaled": Column("mean over the larger maximum of both sides"),
+}
 _CMAP = "BuPu"
 _GENES = 30
 _CAPTION = (

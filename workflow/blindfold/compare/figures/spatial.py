@@ -9,11 +9,21 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.collections import EllipseCollection
 
+from blindfold.compare.columns import Column
 from blindfold.compare.drawing import Drawing
 from blindfold.compare.figure_data import ColouredPartition, FigureData
 from blindfold.compare.panels import draw_maps
 from blindfold.compare.representative_run import list_seeds
 
+TITLE, ORDER = "Domains where they lie", 60
+COLUMNS = {
+    "cell": Column("name of the spot"),
+    "x": Column("its position"),
+    "y": Column("its position, downwards"),
+    "truth": Column("its domain; empty where it has none"),
+    "<method> seed <n>": Column("cluster of the cell in the run that is shown"),
+    "<method> matched": Column("class that this cluster is matched to; empty where there is none"),
+}
 _CAPTION = (
     "Spots of {dataset} where they lie, each as wide as the spacing of spots. Each method is "
     "shown by its seed of median ARI (k: {k}; {seeds}); clusters are coloured by the domain "

@@ -6,18 +6,22 @@ import math
 from collections.abc import Iterator
 from typing import Any
 
-import matplotlib as mpl
 import numpy as np
 import pandas as pd
+import seaborn as sns
 from matplotlib.axes import Axes
-from matplotlib.patches import Polygon, Rectangle
+from matplotlib.patches import Polygon
 
+from blindfold.compare import columns
 from blindfold.compare.drawing import Drawing, new_figure
 from blindfold.compare.figure_data import FigureData
 from blindfold.compare.method_order import MethodOrder, method_order
 from blindfold.compare.palette import FAILURE, FAINT, INK, PAGE_MM, QUIET, VALUES
 from blindfold.compare.panels import name_methods
+from blindfold.compare.tables import ranking
 
+TITLE, ORDER = "Quality and coverage", 10
+COLUMNS = {**columns.NAME, **ranking.COLUMNS}
 _METRICS = {"mean_ari": "ARI", "mean_nmi": "NMI"}
 _CAPTION = (
     "Mean over seeds of each method on each dataset, methods in the order of the overall rank "
@@ -69,49 +73,46 @@ def _block(
     cell: float,
 ) -> None:  # fmt: skip
     """Draw one metric: methods x datasets, in cells of the given width, mm."""
-    ax.set_xlim(0, len(datasets))
-    ax.set_ylim(len(methods), 0)
-    rows = {(row["name"], row["dataset"]): row for row in table.to_dict("records")}
-    for y, method in enumerate(methods):
-        for x, dataset in enumerate(datasets):
-            row = rows.get((method, dataset))
-            if row is not None:
-                _cell(ax, x, y, row, row[metric], cell)
+    values = table.pivot(index="name", columns="dataset", values=metric)
+    values = values.reindex(index=methods, columns=datasets).astype(float)
+    labels = values.map(lambda value: f"{value:.2f}".replace("-0.00", "0.00"))
+    ax.set_facecolor(FAINT)  # of cells without a value
+    sns.heatmap(
+        values, vmin=0, vmax=1, cmap=VALUES, cbar=False, linewidths=1, linecolor="white", ax=ax,
+        annot=labels if cell > _WITH_NUMBER else False, fmt="", annot_kws={"fontsize": 6},
+        xticklabels=True, yticklabels=True,
+    )  # fmt: skip
+    for row in table.to_dict("records"):
+        if row["name"] in methods and row["dataset"] in datasets:
+            corner = datasets.index(row["dataset"]), methods.index(row["name"])
+            _mark(ax, corner, row, math.isnan(row[metric]), narrow=cell < _WITH_SHARE)
     ax.set_title(_METRICS[metric], loc="left", fontweight="bold", pad=4)
     long = len(datasets) > 4 or max(map(len, datasets)) > 10
     turn: dict[str, Any] = {"rotation": 45, "ha": "right", "rotation_mode": "anchor"}
     ax.set_xticks(np.arange(len(datasets)) + 0.5, datasets, **(turn if long else {}))
     ax.tick_params(length=0)
-    ax.spines[:].set_visible(False)
+    ax.set(xlabel="", ylabel="")
 
 
-def _cell(ax: Axes, x: int, y: int, row: dict[str, Any], value: float, width: float) -> None:
-    """Draw one value, or what stands in its place; a number only where it fits."""
-    narrow = width < _WITH_SHARE
-    failed = row["failed"] > 0
+def _mark(
+    ax: Axes, corner: tuple[int, int], row: dict[str, Any], empty: bool, narrow: bool
+) -> None:
+    """Say in a cell which runs failed, or that the method does not apply."""
+    x, y = corner
     share = f"{row['ok']}/{row['ok'] + row['failed']}"
-    if math.isnan(value):
-        gone = row["ok"] + row["failed"] == 0
-        ax.add_patch(Rectangle((x, y), 1, 1, fc=FAINT, ec="white", lw=1))
-        text = "–" if gone or not failed else ("×" if narrow else f"× {share}")
+    if empty:
+        text = "–" if not row["failed"] else ("×" if narrow else f"× {share}")
         ax.text(
             x + 0.5, y + 0.5, text, ha="center", va="center", fontsize=6,
-            color=FAILURE if failed else QUIET,
+            color=FAILURE if row["failed"] else QUIET,
         )  # fmt: skip
-        return
-    colour = mpl.colormaps[VALUES](float(np.clip(value, 0, 1)))
-    ax.add_patch(Rectangle((x, y), 1, 1, fc=colour, ec="white", lw=1))
-    ink = "white" if np.mean(colour[:3]) < 0.5 else INK
-    number = f"{value:.2f}".replace("-0.00", "0.00") if width > _WITH_NUMBER else ""
-    middle = x + (0.35 if failed and not narrow else 0.5)
-    ax.text(middle, y + 0.5, number, ha="center", va="center", fontsize=6, color=ink)
-    if failed and narrow:
-        corner = [(x + 0.7, y + 0.03), (x + 0.97, y + 0.03), (x + 0.97, y + 0.36)]
-        ax.add_patch(Polygon(corner, fc=FAILURE, ec="white", lw=0.3))
-    elif failed:
-        box = {"fc": "white", "ec": "none", "pad": 0.8}
+    elif row["failed"] and narrow:
+        corners = [(x + 0.7, y + 0.03), (x + 0.97, y + 0.03), (x + 0.97, y + 0.36)]
+        ax.add_patch(Polygon(corners, fc=FAILURE, ec="white", lw=0.3))
+    elif row["failed"]:
+        box = {"fc": "white", "ec": "none", "pad": 0.6}
         ax.text(
-            x + 0.96, y + 0.5, share, ha="right", va="center", fontsize=5, color=FAILURE, bbox=box
+            x + 0.98, y + 0.06, share, ha="right", va="top", fontsize=4.5, color=FAILURE, bbox=box
         )  # fmt: skip
 
 

@@ -8,11 +8,21 @@ from functools import partial
 import numpy as np
 from matplotlib.axes import Axes
 
+from blindfold.compare.columns import Column
 from blindfold.compare.drawing import Drawing
 from blindfold.compare.figure_data import ColouredPartition, FigureData
 from blindfold.compare.panels import draw_maps, shuffled_order
 from blindfold.compare.representative_run import list_seeds
 
+TITLE, ORDER = "Cells in one layout", 70
+COLUMNS = {
+    "cell": Column("name of the cell"),
+    "umap_1": Column("its position"),
+    "umap_2": Column("its position"),
+    "truth": Column("its class; empty where it has none"),
+    "<method> seed <n>": Column("cluster of the cell in the run that is shown"),
+    "<method> matched": Column("class that this cluster is matched to; empty where there is none"),
+}
 _CAPTION = (
     "UMAP of {dataset} from 50 principal components of the log-normalised counts of the "
     "2,000 most variable genes (all, where there are fewer): one layout for all panels, made "

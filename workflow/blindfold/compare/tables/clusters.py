@@ -7,15 +7,32 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from blindfold.compare import columns
 from blindfold.compare.benchmark import GROUP, Benchmark
+from blindfold.compare.columns import Column
 
-COLUMNS = [
-    *GROUP, "k_rule", "n", "asked", "found", "found_min", "found_max", "classes", "error", "exact",
-]  # fmt: skip
+TITLE, ORDER, FILTERS, WITH = "Numbers of clusters", 50, ["dataset", "k"], "n"
+NOTE = (
+    "Over the runs that ended ok: the number of clusters asked for, none where the method had to "
+    "estimate it by its rule, and found (median, least, most), beside the number of hidden "
+    "classes. Error: mean of found minus classes; exact: share of runs without error."
+)
+COLUMNS = {
+    **columns.GROUP,
+    "k_rule": Column("where the number came from: given, or the method's rule", "Rule"),
+    "n": Column("runs that ended ok", "Runs"),
+    "asked": Column("number asked for; empty where there was none", "Asked"),
+    "found": Column("median number found", "Found", digits=1),
+    "found_min": Column("least number found", "Least"),
+    "found_max": Column("largest number found", "Most"),
+    "classes": Column("hidden classes among the labelled cells", "Classes"),
+    "error": Column("mean of found less classes", "Error", digits=1),
+    "exact": Column("share of runs that found the number of classes", "Exact", digits=2),
+}
 _WHOLE = ["asked", "found_min", "found_max", "classes"]
 
 
-def cluster_table(benchmark: Benchmark) -> pd.DataFrame:
+def build(benchmark: Benchmark) -> pd.DataFrame:
     """Return the numbers of clusters beside the number of classes.
 
     Parameters
@@ -34,7 +51,7 @@ def cluster_table(benchmark: Benchmark) -> pd.DataFrame:
     classes = {name: benchmark.dataset_facts(name).get("n_clusters") for name in benchmark.datasets}
     parts = benchmark.runs.groupby(GROUP, sort=True)
     rows = [_row(key, part, classes[key[0]]) for key, part in parts]
-    return pd.DataFrame(rows, columns=COLUMNS).astype(dict.fromkeys(_WHOLE, "Int64"))
+    return pd.DataFrame(rows, columns=list(COLUMNS)).astype(dict.fromkeys(_WHOLE, "Int64"))
 
 
 def _row(key: tuple[str, ...], part: pd.DataFrame, classes: int | None) -> dict[str, Any]:

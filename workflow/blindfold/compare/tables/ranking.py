@@ -7,9 +7,43 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from blindfold.compare import columns
 from blindfold.compare.benchmark import GROUP, Benchmark
 from blindfold.compare.bootstrap import generator, hierarchical_interval, seed_interval
+from blindfold.compare.columns import Column
 from blindfold.compare.reference import is_method, reference_values
+
+TITLE, ORDER, FILTERS = "Ranking", 10, ["dataset"]
+NOTE = (
+    "Failed runs count as the worst possible ARI (-0.5) in the ranks; means and intervals are over "
+    "the runs that ended ok. Overall, methods are ranked by their mean relative rank on the "
+    "datasets they apply to, which need not be the same for all; audits count only where there is "
+    "nothing else. Intervals: bootstrap over seeds, overall over datasets, then seeds. Scaled: 0 "
+    "at random labels, 1 at the oracle. The baseline is smoothed PCA with k-means on tissues, PCA "
+    "with k-means on cells."
+)
+COLUMNS = {
+    "dataset": Column("name of the dataset, or overall", "Dataset"),
+    "k": columns.GROUP["k"],
+    "rank": Column("rank from 1; equal values share the mean of their ranks", "Rank", digits=1),
+    **columns.METHOD,
+    "control": Column("whether it is a bound, not a competitor", "", words=("control", "")),
+    "mean_ari": Column("mean ARI over the runs that ended ok", "ARI"),
+    **columns.INTERVAL,
+    "mean_nmi": Column("mean NMI over the runs that ended ok", "NMI"),
+    "scaled": Column("mean ARI, 0 at random labels and 1 at the oracle", "Scaled"),
+    "ranked_ari": Column("mean ARI in which a failed run counts as -0.5; decides the rank"),
+    "relative_rank": Column("0 for the first and 1 for the last; overall its mean decides"),
+    "datasets": Column("datasets that the method runs on"),
+    "planned": Column("planned runs"),
+    "ok": Column("runs that ended ok", "Runs ok"),
+    "failed": Column("runs that failed", "Failed"),
+    "unavailable": Column("runs of a method that does not apply", "n/a"),
+    "beats_smoothed_pca": Column(
+        "whether it ranks above (smoothed) PCA with k-means; empty where there is nothing to say",
+        "Beats the baseline",
+    ),
+}
 
 WORST = -0.5
 """Lower bound of ARI: what a run without a result counts in the ranks, so below any result."""
@@ -17,17 +51,11 @@ WORST = -0.5
 BASELINE = {"spatial": "smoothed_pca_kmeans", "scrna": "pca_kmeans"}
 """What a method has to beat."""
 
-COLUMNS = [
-    "dataset", "k", "rank", "method", "variant", "control", "mean_ari", "ci_low", "ci_high",
-    "mean_nmi", "scaled", "ranked_ari", "relative_rank", "datasets", "planned", "ok", "failed",
-    "unavailable", "beats_smoothed_pca",
-]  # fmt: skip
-
 _COUNTS = ["datasets", "planned", "ok", "failed", "unavailable"]
 _MEANS = ["mean_ari", "mean_nmi", "scaled", "ranked_ari", "relative_rank"]
 
 
-def rank_methods(benchmark: Benchmark) -> pd.DataFrame:
+def build(benchmark: Benchmark) -> pd.DataFrame:
     """Return the ranking overall and on each dataset.
 
     Parameters
@@ -57,7 +85,7 @@ def rank_methods(benchmark: Benchmark) -> pd.DataFrame:
     order = {name: position for position, name in enumerate(["overall", *benchmark.datasets])}
     both = both.assign(_order=both["dataset"].map(order))
     both = both.sort_values(["_order", "k", "rank", "method", "variant"], na_position="last")
-    return both[COLUMNS].reset_index(drop=True)
+    return both[list(COLUMNS)].reset_index(drop=True)
 
 
 def _dataset_rows(benchmark: Benchmark) -> pd.DataFrame:
