@@ -198,6 +198,27 @@ def report(results: Results) -> None:
 
 
 @app.command()
+def rescore(results: Results) -> None:
+    """Score and draw a finished benchmark again from what its runs left; nothing is run."""
+    from blindfold.rescore import rescore as step
+
+    step(Layout(results))
+    print(Layout(results).report)
+
+
+@app.command()
+def publish(
+    table: Annotated[Path, typer.Argument(help="a table such as docs/results/tissues.csv")],
+    results: Annotated[list[Path], typer.Option(help="folders of finished benchmarks")] = [],  # noqa: B006
+) -> None:
+    """Join finished benchmarks into a table of the documentation, and say what it shows."""
+    from blindfold.compare.publish import publish as step
+
+    step(table, [Layout(folder) for folder in results])
+    print(table)
+
+
+@app.command()
 def finish(results: Results) -> None:
     """Record runs that a scheduler killed, so that the workflow can go on without them."""
     from blindfold.core.plan import read_plan

@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
+RECORD_SCHEMA = 2
+"""Number of the form of ``run.json``; records without a number are of form 1, which is read too."""
+
+
 def read_record(results: Layout, dataset: str, method: str, k: str, seed: int) -> dict[str, Any]:
     """Read the record of one run; a planned run without one was killed before it could write."""
     path = results.record(dataset, method, k, seed)
@@ -23,6 +27,11 @@ def read_record(results: Layout, dataset: str, method: str, k: str, seed: int) -
     record: dict[str, Any] = io.read_json(path)
     if "status" not in record:
         raise BlindfoldError("a field is missing", file=path, field="status")
+    if (found := record.get("schema", 1)) > RECORD_SCHEMA:
+        raise BlindfoldError(
+            f"{path}: written by a newer version (schema {found}, this one reads up to "
+            f"{RECORD_SCHEMA}): update Blindfold"
+        )
     return record
 
 

@@ -8,10 +8,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import ConfigDict
+from pydantic import ConfigDict, Field
 
 from blindfold.core import io
 from blindfold.core.methods import split_variant
+from blindfold.core.run_files import RECORD_SCHEMA
 from blindfold.core.strict import Strict
 from blindfold.run.lease import scheduler
 
@@ -41,6 +42,7 @@ class RunRecord(Strict):
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
+    form: int = Field(alias="schema", description="number of the form of this file")
     status: Status
     reason: str | None
     dataset: str
@@ -94,7 +96,8 @@ def initial_record(
     name, variant = split_variant(method)
     costs = ("wall_s", "cpu_s", "fit_s", "snapshot_s", "peak_rss_mb", "peak_gpu_mb")
     return {
-        "reason": None, "dataset": dataset, "method": name, "variant": variant, "k": k,
+        "schema": RECORD_SCHEMA, "reason": None,
+        "dataset": dataset, "method": name, "variant": variant, "k": k,
         "seed": repeat, "params": {**params, "seed": seed}, "n_clusters": n_clusters,
         **dict.fromkeys(costs), "device": None, "threads": threads, "attempt": attempt,
         "scheduler": scheduler(), "exit": None, "log_tail": "", "lease": [], "sandbox": None,
@@ -111,7 +114,7 @@ def now() -> str:
 def write_record(folder: Path, values: dict[str, Any]) -> RunRecord:
     """Check and write ``run.json``, the last file of a run."""
     record: RunRecord = io.validate(RunRecord, values, folder / "run.json")
-    io.write_json(folder / "run.json", record.model_dump())
+    io.write_json(folder / "run.json", record.model_dump(by_alias=True))
     return record
 
 
