@@ -1,0 +1,36 @@
+"""What runs under a paper's name is the paper's; a choice of ours has a name of its own."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from methods.contract import Job
+from methods.shared.clustering import mclust
+from tests.methods.toys import SHORT, card, run, tissue
+
+MIXTURES = ["graphcvae", "graphst", "multist", "stagate"]
+
+
+@pytest.mark.parametrize("name", MIXTURES)
+@pytest.mark.parametrize(("variant", "expected"), [("described", 0), ("more_starts", 20)])
+def test_the_mixture_starts_as_mclust_does_unless_more_starts_are_asked_for(
+    monkeypatch, name, variant, expected
+):
+    """The authors call mclust, whose only start is hierarchical."""
+    starts = []
+
+    def counted(*arguments, **settings):
+        starts.append(settings["n_starts"])
+        return own(*arguments, **settings)
+
+    own = mclust.kmeans
+    monkeypatch.setattr(mclust, "kmeans", counted)
+    found = run(name, tissue(8)[0], Job(0, 3), variant, **SHORT, width=16)
+    assert starts == [1] * expected
+    assert len(np.unique(found.clusters)) <= 3
+
+
+@pytest.mark.parametrize("name", MIXTURES)
+def test_more_starts_change_nothing_else(name):
+    assert card(name)["variants"]["more_starts"] == {"kmeans_starts": 20}
