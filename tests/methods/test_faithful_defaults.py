@@ -7,7 +7,7 @@ import pytest
 
 from methods.contract import Job
 from methods.shared.clustering import mclust
-from tests.methods.toys import SHORT, card, run, tissue
+from tests.methods.toys import SHORT, params, run, tissue
 
 MIXTURES = ["graphcvae", "graphst", "multist", "stagate"]
 
@@ -31,6 +31,14 @@ def test_the_mixture_starts_as_mclust_does_unless_more_starts_are_asked_for(
     assert len(np.unique(found.clusters)) <= 3
 
 
-@pytest.mark.parametrize("name", MIXTURES)
-def test_more_starts_change_nothing_else(name):
-    assert card(name)["variants"]["more_starts"] == {"kmeans_starts": 20}
+@pytest.mark.parametrize(
+    ("name", "variant", "expected"),
+    [
+        *((name, "more_starts", {"kmeans_starts": 20}) for name in MIXTURES),
+        ("scgnn", "normalized", {"normalize": True}),
+        ("scrcl", "smoothed_input", {"mlp_hops": 10, "gcn_hops": 8}),
+    ],
+)
+def test_a_choice_of_ours_changes_what_its_name_says_and_nothing_else(name, variant, expected):
+    described, ours = (vars(params(name, v)) for v in ("described", variant))
+    assert {key: value for key, value in ours.items() if value != described[key]} == expected
