@@ -37,6 +37,14 @@ def test_the_mixture_starts_as_mclust_does_unless_more_starts_are_asked_for(
         *((name, "more_starts", {"kmeans_starts": 20}) for name in MIXTURES),
         ("scgnn", "normalized", {"normalize": True}),
         ("scrcl", "smoothed_input", {"mlp_hops": 10, "gcn_hops": 8}),
+        ("stmfg", "both_scales", {"scales": "all"}),
+        ("stmfg", "fused_scale", {"embedding": "fused"}),
+        ("stmfg", "late_fusion", {"inject": "none"}),
+        ("stmfg", "replaced_views", {"inject": "replace"}),
+        ("stmfg", "token_attention", {"fusion": "token"}),
+        ("stmfg", "consistency", {"contrast": "gram", "beta": 10.0}),
+        ("stmfg", "strong_spatial", {"gamma": 1.0}),
+        ("stmfg", "mixture", {"head": "mixture", "kmeans_starts": 0}),
     ],
 )
 def test_a_choice_of_ours_changes_what_its_name_says_and_nothing_else(name, variant, expected):
