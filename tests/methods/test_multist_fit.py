@@ -22,8 +22,8 @@ def test_a_killed_run_goes_on_where_it_was(monkeypatch, variant):
     monkeypatch.setattr("methods.multist.model.NOISE_FROM", 2)
     monkeypatch.setattr("methods.multist.model.CRITIC_EVERY", 2)
     data, _ = tissue(6)
-    short = {"epochs": 4, "cluster_epochs": 2}
-    assert go_on_from_everywhere("multist", variant, data, **short) == 6
+    short = {"epochs": 4, "cluster_epochs": 4}
+    assert go_on_from_everywhere("multist", variant, data, **short) == 8
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
