@@ -145,10 +145,14 @@ class Model:
         }
         return encoded, losses, found.cosine
 
-    def pretrain_step(self, epoch: int) -> dict[str, Tensor]:
-        """Reconstruct components and graph, and draw noise towards the spots."""
+    def train_adversary(self, epoch: int) -> None:
+        """Let critic and generator take their turn, every fifth epoch."""
         if epoch % CRITIC_EVERY == 0:
             self.adversary.step(self.x, self.draw())
+
+    def pretrain_step(self, epoch: int) -> dict[str, Tensor]:
+        """Reconstruct components and graph, and draw noise towards the spots."""
+        self.train_adversary(epoch)
         n, masked = len(self.x), None
         count = round(self.params.mask_rate * n)
         if count:
@@ -162,6 +166,7 @@ class Model:
 
     def cluster_step(self, epoch: int) -> dict[str, Tensor]:
         """Reconstruct, and sharpen the assignments towards a target kept for some steps."""
+        self.train_adversary(epoch)
         centres = self.network.centres
         if self.target is None or epoch % REFRESH == 0:
             self.target = sharpened_target(student_assignments(self.latent(), centres.detach()))

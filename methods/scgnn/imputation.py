@@ -32,9 +32,22 @@ def cell_weights(
     return graph_share * degree + cluster_share * size
 
 
-def completed(counts: sp.csr_matrix, genes: np.ndarray, output: Output) -> RowBlocks:
+def completed(
+    counts: sp.csr_matrix, genes: np.ndarray, output: Output, depth: np.ndarray
+) -> RowBlocks:
     """
-    Put imputed genes, taken back from log(1 + count), among the others, which stay as they came.
+    Put imputed genes, taken back to counts, among the others, which stay as they came.
+
+    Parameters
+    ----------
+    counts
+        cells x genes.
+    genes
+        Columns that were imputed.
+    output
+        Says log(1 + count / depth) of these genes.
+    depth
+        What the counts of each cell were divided by, cells.
 
     Returns
     -------
@@ -43,7 +56,8 @@ def completed(counts: sp.csr_matrix, genes: np.ndarray, output: Output) -> RowBl
 
     def rows(chosen: slice) -> np.ndarray:
         block = sp.csr_matrix(counts[chosen]).toarray()
-        block[:, genes] = np.expm1(output.reconstruct(chosen).cpu().numpy())
+        scaled = np.expm1(output.reconstruct(chosen).cpu().numpy())
+        block[:, genes] = scaled * depth[chosen, None]
         return block
 
     return RowBlocks(counts.shape[0], rows)

@@ -7,7 +7,14 @@ from typing import NamedTuple
 import numpy as np
 import scipy.sparse as sp
 
-from methods.shared.expression.counts import expressed_genes, gene_moments, log1p, take_genes
+from methods.contract import Params
+from methods.shared.expression.counts import (
+    expressed_genes,
+    gene_moments,
+    log1p,
+    scale_to_total,
+    take_genes,
+)
 
 from .ltmg import fitted_cut, ltmg_states
 
@@ -18,8 +25,9 @@ class Inputs(NamedTuple):
     """What the networks see."""
 
     genes: np.ndarray  # columns of the counts, by ascending variance
-    expression: sp.csr_matrix  # log(1 + count) of these genes, not normalised
+    expression: sp.csr_matrix  # log(1 + count / depth) of these genes
     states: sp.csr_matrix | None  # regulatory states with the same entries
+    depth: np.ndarray  # what the counts of each cell are divided by, 1 unless normalised
 
 
 def variable_genes(counts: sp.csr_matrix, n_genes: int) -> np.ndarray:
@@ -49,46 +57,41 @@ def variable_genes(counts: sp.csr_matrix, n_genes: int) -> np.ndarray:
     return kept[np.argsort(-variance, kind="stable")[:n_genes][::-1]]
 
 
-def prepare(
-    counts: sp.csr_matrix,
-    n_genes: int,
-    ltmg: str,
-    fit: str,
-    cut: str,
-    log_twice: bool,
-    rng: np.random.Generator,
-) -> Inputs:
+def prepare(counts: sp.csr_matrix, params: Params, rng: np.random.Generator) -> Inputs:
     """
     Choose genes, take logarithms and find regulatory states.
+
+    Genes and states are those of the counts as given, normalised or not.
 
     Parameters
     ----------
     counts
         cells x genes.
-    n_genes
-        Variable genes.
-    ltmg
-        ``states``; ``binary`` for states 0 and 1 only; ``none``.
-    fit
-        ``exact`` or ``reference``, see `ltmg_states`.
-    cut
-        Global cut of the states: ``zero`` or ``fitted``.
-    log_twice
-        Find the states of log(1 + count) instead of counts, as the public code does.
+    params
+        The card's `n_genes`, `normalize`, `ltmg`, `ltmg_fit`, `ltmg_cut` and `log_twice`.
     rng
         Source of the reference fit's noise.
     """
     counts = sp.csr_matrix(counts, copy=True)
     counts.eliminate_zeros()
-    genes = variable_genes(counts, n_genes)
-    chosen = take_genes(counts, genes)
+    genes = variable_genes(counts, params.n_genes)
+    chosen, depth = take_genes(counts, genes), np.ones(counts.shape[0])
     expression = log1p(chosen)
-    if ltmg == "none":
-        return Inputs(genes, expression, None)
-    values = expression if log_twice else chosen
-    limit = fitted_cut(values) if cut == "fitted" else 0.0
-    states = ltmg_states(values, fit == "exact", rng, limit)
+    states = None if params.ltmg == "none" else _states(chosen, expression, params, rng)
+    if params.normalize:
+        scaled, depth = scale_to_total(counts, None)
+        expression = log1p(take_genes(scaled, genes))
+    return Inputs(genes, expression, states, depth)
+
+
+def _states(
+    counts: sp.csr_matrix, logged: sp.csr_matrix, params: Params, rng: np.random.Generator
+) -> sp.csr_matrix:
+    """Find the states of counts or, as the public code does, of their logarithms."""
+    values = logged if params.log_twice else counts
+    limit = fitted_cut(values) if params.ltmg_cut == "fitted" else 0.0
+    states = ltmg_states(values, params.ltmg_fit == "exact", rng, limit)
     states.sort_indices()
-    if ltmg == "binary":
+    if params.ltmg == "binary":
         np.minimum(states.data, 1, out=states.data)
-    return Inputs(genes, expression, states)
+    return states

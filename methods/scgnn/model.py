@@ -202,15 +202,7 @@ def spread(parts: list[tuple[int, np.ndarray]], count: int) -> list[tuple[int, n
 def fit(data: Data, params: Params, job: Job) -> Result:
     """Embed and cluster in rounds; then impute, where it is asked for."""
     check_data(data, job)
-    inputs = prepare(
-        data.counts,
-        params.n_genes,
-        params.ltmg,
-        params.ltmg_fit,
-        params.ltmg_cut,
-        params.log_twice,
-        random_stream(job.seed, "states"),
-    )
+    inputs = prepare(data.counts, params, random_stream(job.seed, "states"))
     model = Model(inputs, params, job)
     model.start()
     found = rounds(model)
@@ -222,7 +214,9 @@ def fit(data: Data, params: Params, job: Job) -> Result:
         "graph_loss": "exact" if data.n_cells <= params.exact_graph_up_to else "sampled",
     }
     model.training.snapshots = spread(found, job.snapshots)
-    imputed = completed(data.counts, inputs.genes, model.impute(clusters)) if job.impute else None
+    imputed = None
+    if job.impute:
+        imputed = completed(data.counts, inputs.genes, model.impute(clusters), inputs.depth)
     notes["seconds_per_epoch"] = {name: min(spent) for name, spent in model.seconds.items()}
     result = model.training.result(clusters, model.embedding, notes)
     result.imputed = imputed

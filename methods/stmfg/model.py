@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from methods.contract import Data, Job, Params, Result
-from methods.shared.clustering.assign import kmeans_result
+from methods.shared.clustering.assign import kmeans_result, mixture_result
 from methods.shared.graphs.sections import voted
 from methods.shared.graphs.two_views import TwoViews
 from methods.shared.losses.gram import gram_distance
@@ -77,19 +77,22 @@ class Model:
         }
 
     def embedding(self) -> np.ndarray:
-        """Return z after the last update."""
+        """Return z after the last update, or what the last layer's views are fused into."""
         with torch.no_grad():
-            return self.network.embed(self.layers()).cpu().numpy()
+            layers = self.layers()
+            fused = self.params.embedding == "fused"
+            return (layers[1].fused if fused else self.network.embed(layers)).cpu().numpy()
 
 
 def fit(data: Data, params: Params, job: Job) -> Result:
-    """Train on both graphs and cluster the fused embedding."""
+    """Train on both graphs and cluster the embedding."""
     check_data(data, job, "stMFG")
     inputs = prepare(data, params)
     model = Model(inputs, params, job)
 
     def head() -> Result:
-        found = kmeans_result(model.embedding(), job, params.k_rule, params.kmeans_starts)
+        cluster = kmeans_result if params.head == "kmeans" else mixture_result
+        found = cluster(model.embedding(), job, params.k_rule, params.kmeans_starts)
         drawn = "all spots" if model.contrast.exact else f"{model.contrast.negatives} drawn spots"
         pairs = "exact" if model.spatial_loss.exact else "closed form"
         found.notes |= {**inputs.notes, "negatives": drawn, "spatial_loss": pairs}

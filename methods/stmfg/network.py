@@ -38,7 +38,7 @@ class Network(nn.Module):
     fusion, inject
         Kind of attention (``scorer`` or ``token``) and what it hands on, see `inject`.
     scales
-        The embedding is made of ``all`` layers' fused representations, or of the ``last``.
+        The embedding is a map of the ``last`` layer's fused representation, or of ``all``.
     generator
         Draws the weights.
     """

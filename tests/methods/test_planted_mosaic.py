@@ -48,7 +48,7 @@ def score(name: str, seed: int, torn: bool = False) -> float:
         data = dataclasses.replace(data, coordinates=data.coordinates[order])
     epochs = EPOCHS.get(name, 100)
     job = Job(seed, len(np.unique(domains)))
-    found = run(name, data, job, epochs=epochs, cluster_epochs=epochs, kmeans_starts=5)
+    found = run(name, data, job, epochs=epochs, cluster_epochs=epochs)
     return float(adjusted_rand_score(domains, found.clusters))
 
 

@@ -13,9 +13,7 @@ from tests.methods.toys import params
 
 
 def inputs(data: Data, variant: str = "described", **changes) -> Inputs:
-    p = params("scgnn", variant, **changes)
-    return prepare(data.counts, p.n_genes, p.ltmg, p.ltmg_fit, p.ltmg_cut, p.log_twice,
-                   random_stream(0, "states"))  # fmt: skip
+    return prepare(data.counts, params("scgnn", variant, **changes), random_stream(0, "states"))
 
 
 @pytest.mark.parametrize(("ltmg", "highest"), [("states", 4), ("binary", 1), ("none", None)])
@@ -45,3 +43,19 @@ def test_genes_of_largest_raw_variance_are_chosen():
     expected[1] = -1
     ranked = variable_genes(sp.csr_matrix(counts), 7)
     np.testing.assert_array_equal(ranked, np.argsort(expected)[1:])
+
+
+def test_normalized_divides_counts_by_depth_before_the_logarithm_and_nowhere_else():
+    """Libraries of 2, 4, 0 and 8 counts; their median, of the cells that have any, is 4."""
+    counts = np.array([[1, 1, 0], [3, 0, 1], [0, 0, 0], [2, 4, 2]], dtype=np.float32)
+    data = Data(sp.csr_matrix(counts), np.array(["a", "b", "c"]))
+    plain, found = (inputs(data, variant) for variant in ("described", "normalized"))
+    np.testing.assert_array_equal(plain.depth, [1, 1, 1, 1])
+    np.testing.assert_array_equal(found.depth, [0.5, 1, 1, 2])
+    scaled = np.array([[2, 2, 0], [3, 0, 1], [0, 0, 0], [1, 2, 1]])
+    for one, expected in ((plain, counts), (found, scaled)):
+        np.testing.assert_allclose(one.expression.toarray(), np.log1p(expected[:, one.genes]))
+    np.testing.assert_array_equal(plain.genes, found.genes)
+    np.testing.assert_array_equal(plain.states.toarray(), found.states.toarray())
+    twice = inputs(data, "normalized", log_twice=True), inputs(data, log_twice=True)
+    np.testing.assert_array_equal(*(one.states.toarray() for one in twice))

@@ -39,7 +39,7 @@ def dense_views(model: Model) -> tuple[torch.Tensor, torch.Tensor]:
     return mlp, leaky_relu(h @ net.last + net.last_bias, slope)
 
 
-@pytest.mark.parametrize("hops", [(0, 0), (5, 0), (4, 2)])
+@pytest.mark.parametrize("hops", [(0, 0), (5, 0), (4, 2), (10, 8)])
 @pytest.mark.parametrize("toy", [cells, tissue])
 def test_reassociated_products_equal_the_dense_path(toy, hops):
     """S^a (X W) for (S^a X) W, X^T (S^a W) for (S^a X)^T W, x (W^T Y) for (x W^T) Y."""

@@ -42,11 +42,11 @@ def trained(inputs: TwoViews, chosen, seed: int) -> np.ndarray:
 def test_only_both_graphs_separate_both_pairs(seed):
     """Expression alone fails on the stripes, space alone on the mixed types.
 
-    The spatial term weighs 100 times its default: at 0.1 the stripes are often lost (see the
-    method's document).
+    The spatial term weighs 100 times its default, and both scales make up the embedding: at 0.1,
+    or with the last scale alone, the stripes are often lost (see the method's document).
     """
     data, truth = two_pairs(seed)
-    chosen = params("stmfg", epochs=80, gamma=10.0)
+    chosen = params("stmfg", epochs=80, gamma=10.0, scales="all")
     inputs = prepare(data, chosen)
     stripes, mixed = truth < 2, truth >= 2
 

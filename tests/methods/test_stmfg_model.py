@@ -11,9 +11,11 @@ import torch
 from sklearn.metrics import adjusted_rand_score
 
 from methods.contract import Data, Job
+from methods.shared.clustering.mclust import fit_mixture
 from methods.shared.graphs.sections import majority_vote
 from methods.shared.graphs.two_views import TwoViews
 from methods.shared.losses.gram import gram_distance
+from methods.shared.training.seeding import random_stream
 from methods.stmfg.inputs import prepare, propagation
 from methods.stmfg.model import Model
 from tests.methods.interrupted import go_on_from_everywhere
@@ -27,7 +29,7 @@ LEARNING = {"epochs": 60}
 
 
 SWITCHES = [{}, {"inject": "replace"}, {"inject": "none"}, {"fusion": "token"},
-            {"fusion": "token", "inject": "none"}, {"scales": "last"}, {"propagation": "symmetric"},
+            {"fusion": "token", "inject": "none"}, {"scales": "all"}, {"propagation": "symmetric"},
             {"contrast": "gram", "beta": 10.0}, {"mask_neighbours": True},
             {"exact_pairs_up_to": 0, "n_negatives": 40}]  # fmt: skip
 
@@ -48,6 +50,30 @@ def test_layers_embedding_and_projections_have_their_shapes():
     assert model.network.project(last.views).shape == (144, 2, 64)
     assert (first.views >= 0).all()
     assert (last.views < 0).any()
+
+
+def test_the_embedding_is_a_map_of_the_last_scale_as_in_the_lineage():
+    """Of both scales, or the fused representation itself, where that is asked for."""
+    model = build()
+    last = model.layers()[1]
+    out = model.network.out
+    np.testing.assert_allclose(model.embedding(), (last.fused @ out.weight + out.bias).detach())
+    np.testing.assert_allclose(build(embedding="fused").embedding(), last.fused.detach())
+    both = build(scales="all")
+    out = both.network.out
+    joined = torch.cat([layer.fused for layer in both.layers()], dim=1)
+    expected = (joined @ out.weight + out.bias).detach()
+    np.testing.assert_allclose(both.embedding(), expected, rtol=1e-5, atol=1e-6)
+
+
+def test_the_mixture_is_asked_for_by_name():
+    """Of a planted tissue it makes what mclust's start leads to, not what k-means makes."""
+    data, _ = tissue(20)
+    found = run("stmfg", data, Job(0, 3), "mixture", epochs=20)
+    rng = random_stream(0, "head")
+    expected = fit_mixture(found.embedding, 3, rng).log_likelihood
+    assert found.notes["log_likelihood"] == pytest.approx(expected, rel=1e-3)
+    assert "log_likelihood" not in run("stmfg", data, Job(0, 3), epochs=2).notes
 
 
 @pytest.mark.parametrize("fusion", ["scorer", "token"])
@@ -100,8 +126,8 @@ def test_equal_streams_stay_equal():
 
 
 def test_streams_side_by_side_equal_streams_alone():
-    """Convolution, ReLU, exchange, convolution, on dense matrices."""
-    model = build()
+    """Convolution, ReLU, exchange, convolution, on dense matrices; both scales make up z."""
+    model = build(scales="all")
     net, x = model.network, model.features.matrix.forward.to_dense()
     graphs = [m.matrix.forward.to_dense() for m in (model.near, model.alike)]
     hidden = []

@@ -22,7 +22,7 @@ entry: model:fit
 parameters:
   how: {type: str, default: blocks, choices: [blocks, nothing, short], meaning: "the answer"}
 resources: {minutes: {base: 0.1}}
-fidelity: {paper: null}
+fidelity: {word: baseline, paper: null}
 """
 MODEL = """
 import numpy as np

@@ -70,7 +70,7 @@ def write_cards(folder: Path) -> None:
             "entry": "model:fit",
             "control": control,
             "resources": {"minutes": {"base": 1}},
-            "fidelity": {"paper": None},
+            "fidelity": {"word": "baseline", "paper": None},
             "variants": {"described": {}, "released": {}},
         }
         io.write_text(folder / "methods" / name / "method.yaml", yaml.safe_dump(card))

@@ -30,8 +30,9 @@ def list_methods(methods_path: list[str]) -> None:
         card = method_card(folder)
         kind = "control" if card.control else "method"
         data = ", ".join(card.modalities)
-        rows.append([name, kind, data, ", ".join(card.variants), card.summary])
-    _print(["method", "kind", "data", "variants", "summary"], rows)
+        word, variants = card.fidelity.word, ", ".join(card.variants)
+        rows.append([name, kind, word, data, variants, card.summary])
+    _print(["method", "kind", "fidelity", "data", "variants", "summary"], rows)
 
 
 def list_datasets(cache: Path, mirror: list[str]) -> None:

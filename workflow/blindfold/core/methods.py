@@ -43,9 +43,23 @@ class Resources(Strict):
     minutes: Growth
 
 
-class Fidelity(Strict):
-    """Where a method comes from and how ours differs."""
+Word = Literal["package", "matches code", "described only", "reconstruction", "baseline"]
 
+WORDS: dict[Word, str] = {
+    "package": "the authors' own package runs",
+    "matches code": "losses and gradients equal those of the authors' public code, in the variant "
+    "that reproduces it where there is one",
+    "described only": "follows the paper; there is no public code, or it cannot be compared",
+    "reconstruction": "what could be read of the paper leaves parts open, which are filled by us",
+    "baseline": "a simple method or a control of ours, with nothing to be faithful to",
+}
+"""What each word says of a method's fidelity to its paper."""
+
+
+class Fidelity(Strict):
+    """Where a method comes from, how near ours is in a word (see `WORDS`), and how it differs."""
+
+    word: Word = Field(description="; ".join(f"{word}: {says}" for word, says in WORDS.items()))
     paper: str | None
     doi: str | None = None
     year: int | None = None
