@@ -17,7 +17,7 @@ FAILURE = "#b5332e"
 UNLABELLED = "#dddddd"
 VALUES = "YlGnBu"
 
-# Okabe & Ito (2008) and Tol (2021), "muted" and "bright"; darker tones for small marks.
+# Okabe & Ito (2008) and Tol (2021), "muted", "bright" and "light"; darker tones for small marks.
 _METHODS = {
     "pca_kmeans": "#e69f00",
     "pca_leiden": "#882255",
@@ -42,6 +42,10 @@ _METHODS = {
     "gene_mean": "#ccbb44",
     "neighbour_mean": "#4477aa",
     "diffusion": "#aa4466",
+    "gae": "#77aadd",
+    "vgae": "#ee8866",
+    "dgi": "#ffaabb",
+    "graphmae": "#aaaa00",
 }
 _OTHER_METHODS = ["#88ccee", "#ddcc77", "#66ccee", "#aa3377", "#bbcc33"]
 
