@@ -1,5 +1,7 @@
 """Who is whose neighbour.
 
+components
+    Principal components and the graph of near or similar cells, as PyTorch Geometric takes them.
 neighbors
     Nearest spots, nearest cells by Euclidean or cosine distance; ties and pitch.
 radius

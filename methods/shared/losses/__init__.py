@@ -6,6 +6,8 @@ gram
     Squared errors through Gram matrices.
 graph
     Pairs of spots against a graph.
+links
+    Edges and sampled pairs without one.
 self_training
     Soft assignments and their sharpened target.
 zinb

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -38,3 +40,25 @@ def torch_stream(seed: int, name: str, device: str = "cpu") -> torch.Generator:
     import torch
 
     return torch.Generator(device=device).manual_seed(seed_integer(random_stream(seed, name)))
+
+
+@contextmanager
+def seeded_torch(seed: int, name: str) -> Iterator[None]:
+    """
+    Let torch's own generator draw one named part of a run, and put it back afterwards.
+
+    For layers and losses of libraries that take no generator: what they draw inside depends on
+    the seed and the name alone, so nothing of it has to be kept in a checkpoint.
+
+    Parameters
+    ----------
+    seed
+        `Job.seed`.
+    name
+        What the numbers are for.
+    """
+    import torch
+
+    with torch.random.fork_rng():
+        torch.manual_seed(seed_integer(random_stream(seed, name)))
+        yield
