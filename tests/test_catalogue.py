@@ -31,14 +31,6 @@ def test_everything_is_listed():
     assert "mosaic" in datasets
 
 
-def test_the_table_of_the_documentation_is_in_step_with_the_cards():
-    table = blindfold("datasets", "--markdown").stdout.strip()
-    documented = (REPOSITORY / "docs" / "data.md").read_text()
-    assert table in documented, "write it anew: blindfold datasets --markdown"
-    for path in (REPOSITORY / "workflow" / "datasets").glob("*.yaml"):
-        assert f"| `{path.stem}` |" in table
-
-
 def test_a_file_of_ones_own_is_checked(tmp_path):
     counts = np.random.default_rng(0).poisson(2, (40, 30)).astype(np.float32)
     kinds = pd.DataFrame({"kind": ["a", "b"] * 20}, index=[f"cell{i}" for i in range(40)])

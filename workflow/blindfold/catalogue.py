@@ -15,6 +15,7 @@ from blindfold.core import io
 from blindfold.core.available import obstacle
 from blindfold.core.datasets import DatasetCard, dataset_card, find_datasets, raw_files
 from blindfold.core.errors import BlindfoldError, did_you_mean
+from blindfold.core.generated import markdown_table
 from blindfold.core.layout import Layout
 from blindfold.core.methods import find_methods, method_card
 from blindfold.core.plan import read_plan
@@ -53,13 +54,11 @@ def list_datasets(cache: Path, mirror: list[str]) -> None:
 
 def markdown_datasets() -> str:
     """Return the table of all datasets for the documentation, without what a machine adds."""
-    columns = ["dataset", *FACTS, "verified", "what"]
     rows = [
         [f"`{name}`", *_facts(card), "yes" if card.verified else "no", card.title]
         for name, card in _dataset_cards()
     ]
-    lines = ["| " + " | ".join(row) + " |" for row in [columns, *rows]]
-    return "\n".join([lines[0], "|" + "---|" * len(columns), *lines[1:]])
+    return markdown_table(["dataset", *FACTS, "verified", "what"], rows)
 
 
 def availability(card: DatasetCard, cache: Path, mirror: list[str]) -> str:

@@ -256,14 +256,11 @@ def datasets(
     ] = None,
     mirror: Annotated[list[str] | None, typer.Option(help="folders or addresses")] = None,
     cache: Cache = Path("data"),
-    markdown: Annotated[bool, typer.Option(help="the table of the documentation")] = False,
 ) -> None:
     """List the datasets, or those of one benchmark."""
-    from blindfold.catalogue import list_datasets, list_prepared, markdown_datasets
+    from blindfold.catalogue import list_datasets, list_prepared
 
-    if markdown:
-        print(markdown_datasets())
-    elif results is None:
+    if results is None:
         list_datasets(cache, mirror or [])
     else:
         list_prepared(Layout(results))
@@ -329,6 +326,15 @@ def schemas() -> None:
     from blindfold.schemas import write_schemas
 
     for path in write_schemas():
+        print(path)
+
+
+@app.command()
+def docs() -> None:
+    """Write the parts of the documentation that are made from cards and code."""
+    from blindfold.documents import write_documents
+
+    for path in write_documents():
         print(path)
 
 
