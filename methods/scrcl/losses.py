@@ -45,32 +45,17 @@ class CellGraph:
 
 
 class View(NamedTuple):
-    """
-    One view: unit rows and their softmax, both without the common mean row.
-
-    They share an array: glibc hardly uses freed memory again for arrays of up to 64 MiB, and gives
-    larger ones back at once. At 10,000 cells that saves 0.1 to 0.2 GiB.
-    """
+    """One view: unit rows and their softmax, both without the common mean row."""
 
     length: Tensor  # norms of the rows given, n x 1
-    both: Tensor  # unit rows beside their softmax, n x 2d
+    e: Tensor  # n x d
+    p: Tensor  # n x d
     share: Tensor  # mass of each row in a softmax over all entries, n
-
-    @property
-    def e(self) -> Tensor:
-        """Unit rows, n x d."""
-        return self.both[:, : self.both.shape[1] // 2]
-
-    @property
-    def p(self) -> Tensor:
-        """Their softmax, n x d."""
-        return self.both[:, self.both.shape[1] // 2 :]
 
     @staticmethod
     def of(x: Tensor, temperature: float) -> View:
         """Normalise rows and take both softmaxes; nothing is taken off yet."""
-        both = x.new_empty(len(x), 2 * x.shape[1])
-        e, p = both.chunk(2, dim=1)
+        e, p = torch.empty_like(x), torch.empty_like(x)
         length, mass = x.new_empty(len(x), 1), x.new_empty(len(x))
         for b in cache_blocks(x):
             length[b] = torch.linalg.vector_norm(x[b], dim=1, keepdim=True).clamp_min(1e-12)
@@ -78,7 +63,7 @@ class View(NamedTuple):
             logits = e[b] / temperature
             torch.softmax(logits, dim=1, out=p[b])
             mass[b] = logits.amax(dim=1) - p[b].amax(dim=1).log()
-        return View(length, both, torch.softmax(mass.double(), dim=0).to(x.dtype))
+        return View(length, e, p, torch.softmax(mass.double(), dim=0).to(x.dtype))
 
 
 def _dot(a: Tensor, b: Tensor) -> Tensor:
@@ -107,15 +92,15 @@ class _Pairs(NamedTuple):
 
     near: Tensor  # derivative by the sum over a cell and its neighbours, n
     far: Tensor  # derivative by the sum over all other cells, n
-    around: Tensor  # graph times e and p of the second view, n x 2d
+    around_e: Tensor  # graph times e of the second view, n x d
+    around_p: Tensor  # graph times p of the second view, n x d
 
 
 def _contrast(one: View, two: View, graph: CellGraph, t: float) -> tuple[Tensor, _Pairs]:
     """Average over cells the divergence from the neighbourhood over that from the others."""
     n = len(one.e)
-    around = graph.edges @ two.both
-    around_e, around_p = around.chunk(2, dim=1)
-    sum_e, sum_p = _total(two.both).chunk(2)
+    around_e, around_p = graph.edges @ two.e, graph.edges @ two.p
+    sum_e, sum_p = _total(two.e), _total(two.p)
     u, v, own, cross, every = (graph.degree.new_empty(n) for _ in range(5))
     for b in cache_blocks(one.e):
         e, p = one.e[b], one.p[b]
@@ -128,7 +113,7 @@ def _contrast(one: View, two: View, graph: CellGraph, t: float) -> tuple[Tensor,
     scale = max(n - 1, 1) / (n * (graph.degree + 1))
     far = far.clamp_min(0) + GUARD * n
     d_near = scale / far
-    pairs = _Pairs(d_near, -scale * near / far**2, around)
+    pairs = _Pairs(d_near, -scale * near / far**2, around_e, around_p)
     return (d_near * near).sum(), pairs
 
 
@@ -140,8 +125,9 @@ class _Weights(NamedTuple):
     own: Tensor
     near: Tensor
     far: Tensor
-    sums: tuple[Tensor, Tensor]  # of e2 and p2, of far * e1 and far * p1
-    back: Tensor  # graph^T times near * e1 and near * p1
+    sums: tuple[Tensor, Tensor, Tensor, Tensor]  # of e2, p2, far * e1, far * p1
+    from_e: Tensor  # graph^T (near * e1)
+    from_p: Tensor
 
 
 def _weights(pairs: _Pairs, one: View, two: View, graph: CellGraph, weight: float) -> _Weights:
@@ -150,12 +136,13 @@ def _weights(pairs: _Pairs, one: View, two: View, graph: CellGraph, weight: floa
     spread = graph.edges.matrix.transposed.double() @ near
     rows = near - far + near * graph.degree + n * far
     columns = near - far + spread + far.sum()
-    sums = (_total(two.both), _total(one.both, far))
-    back = graph.edges.transposed_by_scaled(one.both, near)
+    sums = (_total(two.e), _total(two.p), _total(one.e, far), _total(one.p, far))
+    from_e = graph.edges.transposed_by_scaled(one.e, near)
+    from_p = graph.edges.transposed_by_scaled(one.p, near)
     own, near, far, rows, columns = (
         w.to(dtype)[:, None] for w in (near - far, near, far, rows, columns)
     )
-    return _Weights(rows, columns, own, near, far, sums, back)
+    return _Weights(rows, columns, own, near, far, sums, from_e, from_p)
 
 
 def _distribution(one: View, two: View, p_mean: Tensor, t: float) -> tuple[Tensor, Tensor]:
@@ -180,8 +167,7 @@ def _gradient(
 ) -> tuple[Tensor, Tensor]:
     """Differentiate by the rows given, in the place of the graph products; uses up the views."""
     n, w, dtype = len(one.e), weights, one.e.dtype
-    (around_e, around_p), (from_e, from_p) = pairs.around.chunk(2, dim=1), w.back.chunk(2, dim=1)
-    (sum_e2, sum_p2), (sum_e1, sum_p1) = (total.chunk(2) for total in w.sums)
+    sum_e2, sum_p2, sum_e1, sum_p1 = w.sums
     half = 0.5 / n
     sides = []
     for view, dot in zip((one, two), dots, strict=True):
@@ -193,22 +179,22 @@ def _gradient(
         e1, e2, p1, p2 = one.e[b], two.e[b], one.p[b], two.p[b]
         gap = e1 - e2
         own, near, far = w.own[b], w.near[b], w.far[b]
-        by_p1 = _less(w.rows[b] * e1, (own, e2), (near, around_e[b]), (far, sum_e2))
-        by_e1 = _less(w.rows[b] * p1, (own, p2), (near, around_p[b]), (far, sum_p2))
-        by_p2 = _less(w.columns[b] * e2, (own, e1)).sub_(from_e[b]).sub_(sum_e1)
-        by_e2 = _less(w.columns[b] * p2, (own, p1)).sub_(from_p[b]).sub_(sum_p1)
+        by_p1 = _less(w.rows[b] * e1, (own, e2), (near, pairs.around_e[b]), (far, sum_e2))
+        by_e1 = _less(w.rows[b] * p1, (own, p2), (near, pairs.around_p[b]), (far, sum_p2))
+        by_p2 = _less(w.columns[b] * e2, (own, e1)).sub_(w.from_e[b]).sub_(sum_e1)
+        by_e2 = _less(w.columns[b] * p2, (own, p1)).sub_(w.from_p[b]).sub_(sum_p1)
         for x, mean in ((e1, means[0]), (e2, means[0]), (p1, means[1]), (p2, means[1])):
             x.add_(mean)
         direct = _less(w1[b] * p1, (w2[b], p2))
         by_e1.add_(direct).add_(_softmax_gradient(p1, by_p1, w1[b], gap, off1[b]), alpha=1 / t)
         by_e2.sub_(direct).add_(_softmax_gradient(p2, by_p2, -w2[b], gap, -off2[b]), alpha=1 / t)
         for view, unit, by, out in (
-            (one, e1, by_e1, around_e),
-            (two, e2, by_e2, around_p),
+            (one, e1, by_e1, pairs.around_e),
+            (two, e2, by_e2, pairs.around_p),
         ):
             along = torch.linalg.vecdot(by, unit)[:, None]
             torch.div(_less(by, (along, unit)), view.length[b] * t, out=out[b])
-    return around_e, around_p
+    return pairs.around_e, pairs.around_p
 
 
 def _less(total: Tensor, *products: tuple[Tensor, Tensor]) -> Tensor:

@@ -5,7 +5,7 @@ Peng et al., AAAI 2026, arXiv 2512.10640.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import scipy.sparse as sp
@@ -46,8 +46,11 @@ def prepare(data: Data, params: Params) -> Inputs:
     return Inputs(features, cells, genes)
 
 
-Views = tuple[Tensor, Tensor]
-"""Both views of the cells before refinement, of genes alone and along the graph, cells x width."""
+class Views(NamedTuple):
+    """Both views of the cells before refinement, cells x width."""
+
+    mlp: Tensor
+    gcn: Tensor
 
 
 class Model:
@@ -92,7 +95,7 @@ class Model:
         gcn = activate(gcn, net.first_bias, SLOPE)
         gcn = activate(self.smooth @ product(gcn, net.second), net.second_bias, SLOPE, mask)
         gcn = activate(product(gcn, net.last), net.last_bias, SLOPE)
-        return mlp, gcn
+        return Views(mlp, gcn)
 
     def gene_embeddings(self) -> Tensor:
         """Embed genes, genes x refined; (S^a X)^T W is X^T (S^a W) because S is symmetric."""

@@ -22,6 +22,7 @@ from blindfold.compare.method_order import MethodOrder, method_order
 from blindfold.compare.palette import PAGE_MM, class_colour, method_colours, method_style
 from blindfold.compare.panels import TITLE, panel_title
 from blindfold.core import io
+from blindfold.core.errors import BlindfoldError
 from blindfold.core.layout import REPOSITORY
 from blindfold.score.score import score
 from tests.score.synthetic import CLASSES, make_scored
@@ -170,7 +171,7 @@ def test_the_title_of_a_panel_does_not_reach_into_the_next(name):
     with house_style():
         figure = new_figure(PAGE_MM, 20)
         figure.dpi = 300
-        said = panel_title(SimpleNamespace(name=name, ari=0.123))
+        said = panel_title(SimpleNamespace(name=name, ari=0.123), SimpleNamespace(label=str))
         wide = figure.text(0, 0, said, fontsize=TITLE).get_window_extent().width
     assert wide / figure.dpi * 25.4 < (PAGE_MM - 4) / 4
     assert said.split() == [name, "ARI", "0.123"]
@@ -189,7 +190,7 @@ def figure_data(datasets: list[str], ranking: pd.DataFrame | None = None, **part
     """Return what figures of a made-up benchmark are drawn from."""
     runs = [SimpleNamespace(dataset=name, k="truth") for name in datasets]
     plan = SimpleNamespace(runs=runs, methods=["first"])
-    parts = {"controls": set(), **parts}
+    parts = {"controls": set(), "fidelity": {"first": "matches code"}, **parts}
     return FigureData(SimpleNamespace(plan=plan, datasets=datasets, **parts), ranking)
 
 
@@ -269,3 +270,18 @@ def test_the_summary_can_be_read_however_many_datasets(monkeypatch, count):
         assert beside == (count <= 8)
     assert "some_dataset_1 (pitch rescaled to 137)" in drawing.caption
     assert drawing.figure.get_size_inches()[0] * 25.4 <= PAGE_MM + 1e-6
+
+
+def test_names_carry_the_mark_of_fidelity(figures):
+    for name in ("summary", "seeds", "cost", "confusion_cells"):
+        svg = (figures / f"{name}.svg").read_text()
+        assert "sctag°" in svg, name
+        assert "°: baseline" in svg, name
+    captions = io.read_json(figures / "captions.json")
+    assert all("Marks behind names: °: baseline." in entry["caption"] for entry in captions)
+
+
+def test_a_figure_of_other_columns_than_it_states_is_refused(scored, monkeypatch):
+    monkeypatch.setattr(seeds, "COLUMNS", {**seeds.COLUMNS, "extra": None})
+    with pytest.raises(BlindfoldError, match="figure 'seeds' has other columns than it states"):
+        draw_figures(scored.layout)

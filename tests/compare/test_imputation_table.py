@@ -41,7 +41,12 @@ def benchmark(datasets=("b-mask-0.1", "a-mask-0.1")):
     runs = [SimpleNamespace(dataset=dataset, k="truth") for dataset in datasets]
     plan = SimpleNamespace(runs=runs, methods=list(ERRORS))
     return SimpleNamespace(
-        scores=scores, datasets=list(datasets), plan=plan, metrics=METRICS, controls=set()
+        scores=scores,
+        datasets=list(datasets),
+        plan=plan,
+        metrics=METRICS,
+        controls=set(),
+        fidelity=dict.fromkeys(ERRORS, "baseline"),
     )
 
 

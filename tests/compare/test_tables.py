@@ -232,3 +232,17 @@ def test_provenance(scored, tmp_path):
     assert scored.layout.provenance.read_bytes() == first
     assert git_state(tmp_path) == {"commit": None, "dirty": None}
     assert cpu_model(tmp_path / "none")
+
+
+def test_the_fidelity_of_each_method_stands_in_every_table(scored):
+    compare(scored.layout)
+    for path in scored.layout.tables.glob("*.csv"):
+        table = pd.read_csv(path)
+        if "variant" not in table:
+            continue
+        assert table.columns.get_loc("fidelity") == table.columns.get_loc("variant") + 1, path
+        known = table[table["method"] != "oracle"]
+        assert set(known["fidelity"]) <= {"baseline"}, path
+    stated = {each["name"]: each for each in io.read_json(scored.layout.table("tables.json"))}
+    assert stated["ranking"]["columns"]["fidelity"]["heading"] == "Fidelity"
+    assert "audit" not in stated["ranking"]["columns"]

@@ -46,8 +46,8 @@ def test_reassociated_products_equal_the_dense_path(toy, hops):
     model = build(toy()[0], mlp_hops=hops[0], gcn_hops=hops[1])
     mlp, gcn = dense_views(model)
     views = model.views()
-    torch.testing.assert_close(views[0], mlp, rtol=1e-4, atol=1e-4)
-    torch.testing.assert_close(views[1], gcn, rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(views.mlp, mlp, rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(views.gcn, gcn, rtol=1e-4, atol=1e-4)
     net, x = model.network, model.features.matrix.forward.to_dense()
     s = model.smooth.matrix.forward.to_dense()
     smoothed = torch.linalg.matrix_power(s, hops[0]) @ x
@@ -72,7 +72,7 @@ def test_graph_view_is_that_of_pyg():
         layer.lin.weight.data, layer.bias.data = weight.data.T, bias.data
         h = leaky_relu(layer(h, edges), 0.01)
     h = leaky_relu(h @ net.last + net.last_bias, 0.01)
-    torch.testing.assert_close(model.views()[1], h, rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(model.views().gcn, h, rtol=1e-4, atol=1e-4)
 
 
 def permuted(inputs: Inputs, cell: np.ndarray, gene: np.ndarray) -> Inputs:

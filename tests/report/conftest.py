@@ -23,8 +23,9 @@ def compared(tmp_path_factory) -> Plan:
         captions = []
         with house_style():
             for kind in (summary, seeds, cost):
-                for drawing in kind.draw(read_figure_data(plan.layout)):
+                data = read_figure_data(plan.layout)
+                for drawing in kind.draw(data):
                     save(drawing, plan.layout.figures)
-                    captions.append(caption(drawing.name, kind, drawing))
+                    captions.append(caption(drawing.name, kind, drawing, data.marks()))
         io.write_json(plan.layout.figures / "captions.json", captions)
         yield plan

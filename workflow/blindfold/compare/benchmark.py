@@ -67,6 +67,12 @@ class Benchmark:
         return {name: card.audit for name, card in self.plan.datasets.items() if card.audit}
 
     @property
+    def fidelity(self) -> dict[str, str]:
+        """How near each method is to what its authors published, in a word."""
+        planned = self.plan.methods.values()
+        return {split_variant(m.name)[0]: m.card.fidelity.word for m in planned}
+
+    @property
     def controls(self) -> set[str]:
         """Methods that are bounds, not competitors, as their cards say."""
         planned = self.plan.methods.values()

@@ -38,7 +38,17 @@ class Column(NamedTuple):
 
 Columns = Mapping[str, Column]
 
-AUDIT = {"audit": Column("what its preparation did that no blind one may do; only where any did")}
+# put beside what they say something of, in every table
+BESIDE = {
+    "dataset": (
+        "audit",
+        Column("what its preparation did that no blind one may do; only where any did"),
+    ),
+    "variant": (
+        "fidelity",
+        Column("how near the method is to what its authors published", "Fidelity"),
+    ),
+}
 NAME = {"name": Column("name in figures: method, or method@variant")}
 METHOD = {
     "method": Column("name of the method", "Method"),

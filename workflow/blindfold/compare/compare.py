@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from blindfold.compare.benchmark import read_benchmark
-from blindfold.compare.tables import with_audits, write_tables
+from blindfold.compare.tables import with_remarks, write_tables
 from blindfold.core import io
 from blindfold.core.layout import Layout
 from blindfold.core.log import log
@@ -24,7 +24,7 @@ def compare(results: Layout) -> None:
     """
     benchmark = read_benchmark(results)
     write_tables(benchmark)
-    scores = with_audits(benchmark.scores, benchmark.audits)
+    scores = with_remarks(benchmark.scores, benchmark.audits, benchmark.fidelity)
     io.write_parquet(results.table("scores.parquet"), scores)
     counts = benchmark.runs["status"].value_counts()
     log.info("compared %d runs: %s", len(benchmark.runs), dict(counts.items()))

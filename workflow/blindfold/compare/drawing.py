@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
+from blindfold.compare.palette import QUIET
 from blindfold.core import io
 
 STYLE = Path(__file__).with_name("style.mplstyle")
@@ -64,6 +65,11 @@ def save(drawing: Drawing, folder: Path) -> None:
         with io.atomic(folder / f"{drawing.name}{suffix}") as path:
             drawing.figure.savefig(path, metadata=metadata)
     io.write_csv(folder / f"{drawing.name}.csv", drawing.data)
+
+
+def footnote(figure: Figure, text: str) -> None:
+    """Write a line below everything else."""
+    figure.supxlabel(text, x=0.005, ha="left", fontsize=5, color=QUIET)
 
 
 def new_figure(width_mm: float, height_mm: float) -> Figure:

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from blindfold.compare.benchmark import Benchmark, read_benchmark, with_names
-from blindfold.compare.palette import UNLABELLED, class_colour, method_colours, method_style
+from blindfold.compare.palette import MARKS, UNLABELLED, class_colour, method_colours, method_style
 from blindfold.compare.representative_run import RepresentativeRun, main_k, representative_runs
 from blindfold.compare.tables import ranking
 from blindfold.core.expression import read_expression
@@ -88,6 +88,17 @@ class FigureData:
         """Colour of each method, whatever its variant."""
         methods = {split_variant(name)[0] for name in self.benchmark.plan.methods}
         return method_colours(methods, self.benchmark.controls)
+
+    def label(self, name: str) -> str:
+        """Return a method's display name with the mark of its fidelity."""
+        return name + MARKS[self.benchmark.fidelity[split_variant(name)[0]]]
+
+    def marks(self) -> str:
+        """Return what the marks behind names mean."""
+        words = set(self.benchmark.fidelity.values())
+        return "   ".join(
+            f"{mark or 'no mark'}: {word}" for word, mark in MARKS.items() if word in words
+        )
 
     def style(self, name: str) -> dict[str, Any]:
         """Return marker and colours of a method by its display name."""

@@ -28,6 +28,11 @@ _MARKERS = "osD^vP<>Xhp"
 _GREYS = ["#9a9a9a", "#6d6d6d", "#454545"]
 
 
+MARKS = {"matches code": "", "described only": "†", "reconstruction": "‡", "package": "*",
+         "baseline": "°"}  # fmt: skip
+"""What stands behind a method's name in figures, by its fidelity."""
+
+
 def method_colours(methods: Iterable[str], controls: Iterable[str]) -> dict[str, str]:
     """Return the colour of each method of a benchmark.
 

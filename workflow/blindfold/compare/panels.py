@@ -63,7 +63,7 @@ def draw_maps(
         _draw_map(axes.pop(0), truth, "Truth", paint)
         _legend(figure, truth)
     for run in runs:
-        ax, title = axes.pop(0), panel_title(run)
+        ax, title = axes.pop(0), panel_title(run, data)
         if run.seed is None:
             ax.set_title(title, loc="left", fontsize=TITLE)
             say_no_result(ax, run.failures, aspect)
@@ -76,15 +76,16 @@ def draw_maps(
     return figure, cells
 
 
-def panel_title(run: RepresentativeRun) -> str:
+def panel_title(run: RepresentativeRun, data: FigureData) -> str:
     """Return a panel's title: the method, and the ARI of the run that is shown.
 
     Two lines where one would reach into the next of four panels.
     """
+    name = data.label(run.name)
     if math.isnan(run.ari):
-        return run.name
-    gap = "\n" if len(run.name) > _LONG_NAME else "  "
-    return f"{run.name}{gap}ARI {run.ari:.3f}"
+        return name
+    gap = "\n" if len(name) > _LONG_NAME else "  "
+    return f"{name}{gap}ARI {run.ari:.3f}"
 
 
 def _draw_map(ax: Axes, partition: ColouredPartition, title: str, paint: Paint) -> None:
@@ -184,8 +185,10 @@ def give_rows(ax: Axes, methods: list[str]) -> None:
     ax.tick_params(axis="y", length=0)
 
 
-def name_methods(ax: Axes, methods: list[str], controls: set[str], at: float = 0) -> None:
+def name_methods(
+    ax: Axes, methods: list[str], data: FigureData, controls: Iterable[str] = (), at: float = 0
+) -> None:
     """Write the methods' names beside their rows, controls in grey."""
-    ax.set_yticks(np.arange(len(methods)) + at, methods)
+    ax.set_yticks(np.arange(len(methods)) + at, [data.label(name) for name in methods])
     for text, name in zip(ax.get_yticklabels(), methods, strict=True):
         text.set_color(QUIET if name in controls else INK)

@@ -31,7 +31,7 @@ def draw_figures(results: Layout) -> None:
         Where the plan, a table or a dataset is missing or damaged, or a figure draws other
         columns than it states.
     """
-    from blindfold.compare.drawing import house_style, save
+    from blindfold.compare.drawing import footnote, house_style, save
     from blindfold.compare.figure_data import read_figure_data
     from blindfold.core import io
     from blindfold.core.log import log
@@ -42,17 +42,17 @@ def draw_figures(results: Layout) -> None:
         for kind, module in find_figures().items():
             for drawing in module.draw(data):
                 check_columns(f"figure {drawing.name!r}", drawing.data, module.COLUMNS)
+                footnote(drawing.figure, data.marks())
                 save(drawing, results.figures)
                 log.info("figure %s", drawing.name)
-                captions.append(caption(kind, module, drawing))
+                captions.append(caption(kind, module, drawing, data.marks()))
     io.write_json(results.figures / "captions.json", captions)
 
 
-def caption(kind: str, module: ModuleType, drawing: Drawing) -> dict[str, str]:
+def caption(kind: str, module: ModuleType, drawing: Drawing, marks: str) -> dict[str, str]:
     """Return what the page says of a figure."""
-    return {
-        "name": drawing.name, "kind": kind, "title": module.TITLE, "caption": drawing.caption,
-    }  # fmt: skip
+    told = f"{drawing.caption} Marks behind names: {marks.replace('   ', ', ')}."
+    return {"name": drawing.name, "kind": kind, "title": module.TITLE, "caption": told}
 
 
 def find_figures() -> dict[str, ModuleType]:

@@ -59,7 +59,7 @@ def _plot(
     axes = figure.subplots(rows, columns, squeeze=False).flat
     shares = []
     for index, (ax, run) in enumerate(zip(axes, runs, strict=False)):
-        ax.set_title(panel_title(run), loc="left")
+        ax.set_title(panel_title(run, data), loc="left")
         if run.seed is None:
             say_no_result(ax, run.failures)
             continue

@@ -62,7 +62,8 @@ def draw(data: FigureData) -> Iterator[Drawing]:
     hide(pairs[len(datasets) :].flat)
     names = table.drop_duplicates("name").sort_values(["control", "name"])["name"]
     handles = [
-        Line2D([], [], ls="", ms=_size(name), label=name, **data.style(name)) for name in names
+        Line2D([], [], ls="", ms=_size(name), label=data.label(name), **data.style(name))
+        for name in names
     ]
     if across == 1:
         figure.legend(handles=handles, loc="outside right center")

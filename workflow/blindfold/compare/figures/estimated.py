@@ -14,7 +14,7 @@ from blindfold.compare.drawing import Drawing
 from blindfold.compare.figure_data import FigureData
 from blindfold.compare.method_order import method_order
 from blindfold.compare.palette import FAINT, INK
-from blindfold.compare.panels import dataset_grid, give_rows
+from blindfold.compare.panels import dataset_grid, give_rows, name_methods
 from blindfold.compare.tables import clusters
 
 TITLE, ORDER = "Estimated numbers of clusters", 30
@@ -38,7 +38,7 @@ def draw(data: FigureData) -> Iterator[Drawing]:
     for ax, dataset in zip(axes.flat, datasets, strict=False):
         _panel(ax, table[table["dataset"] == dataset], methods, data.colours)
     for ax in axes[:, 0]:
-        ax.set_yticks(range(len(methods)), methods)
+        name_methods(ax, methods, data)
     yield Drawing("estimated", figure, table, _CAPTION)
 
 

@@ -14,7 +14,7 @@ from blindfold.compare.benchmark import with_names
 from blindfold.compare.drawing import Drawing, new_figure
 from blindfold.compare.figure_data import FigureData
 from blindfold.compare.palette import FAILURE, FAINT, PAGE_MM, QUIET
-from blindfold.compare.panels import give_rows
+from blindfold.compare.panels import give_rows, name_methods
 from blindfold.compare.tables import imputation
 
 TITLE, ORDER = "Imputation", 40
@@ -60,7 +60,7 @@ def _panel(ax: Axes, table: pd.DataFrame, methods: list[str], data: FigureData) 
         ax.axhline(y, color=FAINT, lw=0.5, zorder=0)
         if name in table.index:
             _method(ax, y, data.style(name), table.loc[name])
-    ax.set_yticks(range(len(methods)), methods)
+    name_methods(ax, methods, data)
     give_rows(ax, methods)
     ax.margins(x=0.12)
     ax.spines["left"].set_visible(False)

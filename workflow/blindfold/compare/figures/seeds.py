@@ -50,7 +50,7 @@ def draw(data: FigureData) -> Iterator[Drawing]:
     for empty in range(len(datasets), axes.size):
         axes.flat[empty - axes.shape[1]].tick_params(labelbottom=True)
     for ax in axes[:, 0]:
-        name_methods(ax, methods, order.controls)
+        name_methods(ax, methods, data, order.controls)
     _legend(figure)
     keep = ["dataset", "method", "variant", "k", "seed", "status", "ari", "nmi"]
     yield Drawing("seeds", figure, runs[keep], _CAPTION + order.note())

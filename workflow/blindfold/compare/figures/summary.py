@@ -55,7 +55,7 @@ def draw(data: FigureData) -> Iterator[Drawing]:
         row, column = (index, 0) if stacked else (0, index)
         ax = figure.add_subplot(grid[row, column])
         _block(ax, table, methods, datasets, metric, cell)
-        _names(ax, order, show=column == 0)
+        _names(ax, order, data, show=column == 0)
         if row < down - 1:
             ax.set_xticklabels([])
     _coverage(figure.add_subplot(grid[0, across]), table, methods)
@@ -116,10 +116,10 @@ def _mark(
         )  # fmt: skip
 
 
-def _names(ax: Axes, order: MethodOrder, show: bool) -> None:
+def _names(ax: Axes, order: MethodOrder, data: FigureData, show: bool) -> None:
     """Write the methods' names and the line above the controls."""
     methods, controls = order.methods, order.controls
-    name_methods(ax, methods, controls, at=0.5)
+    name_methods(ax, methods, data, controls, at=0.5)
     if not show:
         ax.set_yticklabels([])
     first = sum(name not in controls for name in methods)

@@ -11,7 +11,7 @@ from __future__ import annotations
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from blindfold.compare.columns import AUDIT, check_columns
+from blindfold.compare.columns import BESIDE, check_columns
 from blindfold.compare.modules import find_modules
 from blindfold.core import io
 
@@ -44,16 +44,20 @@ def write_tables(benchmark: Benchmark) -> None:
     for name, module in find_tables().items():
         table = module.build(benchmark)
         check_columns(f"table {name!r}", table, module.COLUMNS)
-        io.write_csv(benchmark.results.table(f"{name}.csv"), with_audits(table, benchmark.audits))
-        stated.append(facts(name, module, bool(benchmark.audits)))
+        said = {"audit": benchmark.audits, "fidelity": benchmark.fidelity}
+        io.write_csv(benchmark.results.table(f"{name}.csv"), with_remarks(table, **said))
+        stated.append(facts(name, module, **said))
     io.write_json(benchmark.results.table("tables.json"), stated)
 
 
-def facts(name: str, module: ModuleType, audits: bool = False) -> dict[str, Any]:
-    """Return what a table states, as the page reads it."""
-    columns = {key: column._asdict() for key, column in module.COLUMNS.items()}
-    if audits and "dataset" in columns:
-        columns |= {key: column._asdict() for key, column in AUDIT.items()}
+def facts(name: str, module: ModuleType, **said: dict[str, str]) -> dict[str, Any]:
+    """Return what a table states, as the page reads it, remarks included."""
+    columns: dict[str, Any] = {}
+    for key, column in module.COLUMNS.items():
+        columns[key] = column._asdict()
+        remark, what = BESIDE.get(key, ("", column))
+        if said.get(remark):
+            columns[remark] = what._asdict()
     return {
         "name": name, "title": module.TITLE, "order": module.ORDER,
         "note": getattr(module, "NOTE", ""), "filters": getattr(module, "FILTERS", []),
@@ -61,18 +65,25 @@ def facts(name: str, module: ModuleType, audits: bool = False) -> dict[str, Any]
     }  # fmt: skip
 
 
-def with_audits(table: pd.DataFrame, audits: dict[str, str]) -> pd.DataFrame:
-    """Return a table that says beside each dataset what no blind preparation may have done to it.
+def with_remarks(
+    table: pd.DataFrame, audit: dict[str, str], fidelity: dict[str, str]
+) -> pd.DataFrame:
+    """Return a table that says of datasets and methods what is to be known of their numbers.
 
     Parameters
     ----------
     table
-        Marked where it has a column ``dataset``.
-    audits
-        What was done, by dataset; where there is nothing to say, there is no column.
+        Marked where it has a column ``dataset``, or ``method`` and ``variant``.
+    audit
+        What no blind preparation may have done, by dataset; where there is nothing to say, there
+        is no column.
+    fidelity
+        A word for each method.
     """
-    if not audits or "dataset" not in table:
-        return table
     marked = table.copy()
-    marked.insert(table.columns.get_loc("dataset") + 1, "audit", table["dataset"].map(audits))
+    if audit and "dataset" in table:
+        marked.insert(marked.columns.get_loc("dataset") + 1, "audit", table["dataset"].map(audit))
+    if fidelity and "variant" in table:
+        words = table["method"].map(fidelity)
+        marked.insert(marked.columns.get_loc("variant") + 1, "fidelity", words)
     return marked
