@@ -190,7 +190,7 @@ def figure_data(datasets: list[str], ranking: pd.DataFrame | None = None, **part
     """Return what figures of a made-up benchmark are drawn from."""
     runs = [SimpleNamespace(dataset=name, k="truth") for name in datasets]
     plan = SimpleNamespace(runs=runs, methods=["first"])
-    parts = {"controls": set(), "fidelity": {"first": "matches code"}, **parts}
+    parts = {"controls": set(), "fidelity": dict.fromkeys(("first", "second"), "matches code"), **parts}
     return FigureData(SimpleNamespace(plan=plan, datasets=datasets, **parts), ranking)
 
 

@@ -190,5 +190,6 @@ def name_methods(
 ) -> None:
     """Write the methods' names beside their rows, controls in grey."""
     ax.set_yticks(np.arange(len(methods)) + at, [data.label(name) for name in methods])
-    for text, name in zip(ax.get_yticklabels(), methods, strict=True):
+    # where panels share the axis, inner ones have no labels
+    for text, name in zip(ax.get_yticklabels(), methods, strict=False):
         text.set_color(QUIET if name in controls else INK)
