@@ -171,7 +171,8 @@ def test_the_title_of_a_panel_does_not_reach_into_the_next(name):
     with house_style():
         figure = new_figure(PAGE_MM, 20)
         figure.dpi = 300
-        said = panel_title(SimpleNamespace(name=name, ari=0.123), SimpleNamespace(label=str))
+        run = SimpleNamespace(name=name, ari=0.123)
+        said = panel_title(run, SimpleNamespace(label=str))
         wide = figure.text(0, 0, said, fontsize=TITLE).get_window_extent().width
     assert wide / figure.dpi * 25.4 < (PAGE_MM - 4) / 4
     assert said.split() == [name, "ARI", "0.123"]
@@ -190,7 +191,11 @@ def figure_data(datasets: list[str], ranking: pd.DataFrame | None = None, **part
     """Return what figures of a made-up benchmark are drawn from."""
     runs = [SimpleNamespace(dataset=name, k="truth") for name in datasets]
     plan = SimpleNamespace(runs=runs, methods=["first"])
-    parts = {"controls": set(), "fidelity": dict.fromkeys(("first", "second"), "matches code"), **parts}
+    parts = {
+        "controls": set(),
+        "fidelity": dict.fromkeys(("first", "second"), "matches code"),
+        **parts,
+    }
     return FigureData(SimpleNamespace(plan=plan, datasets=datasets, **parts), ranking)
 
 

@@ -14,7 +14,7 @@ from sklearn.metrics import adjusted_rand_score
 
 from blindfold.core.datasets import dataset_card
 from blindfold.prepare.geometry import pitch
-from blindfold.prepare.readers.mosaic import read
+from blindfold.prepare.readers import reader
 from methods.contract import Data, Job
 from tests.methods.toys import NAMES, card, run
 
@@ -32,7 +32,7 @@ EPOCHS = {
 def mosaic() -> tuple[Data, np.ndarray]:
     """Return the tissue as `prepare` makes it, without its image, and its domains."""
     described = dataset_card("mosaic").model_copy(update={"image": False})
-    made = read({"cells": CELLS}, described.options, described)
+    made = reader("mosaic")({"cells": CELLS}, described.options, described)
     counts = sp.csr_matrix(made.X, dtype=np.float32)
     genes = made.var_names.to_numpy(dtype=str)
     domains = np.unique(made.obs["domain"], return_inverse=True)[1]

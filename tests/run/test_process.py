@@ -33,10 +33,10 @@ def test_a_signal_is_told_apart_from_an_exit(tmp_path):
 
 @pytest.mark.skipif(sys.platform != "linux", reason="an allocator's setting, on Linux")
 def test_children_keep_the_memory_of_freed_arrays():
-    """A second array of 60 MiB takes no page from the system, one of 80 MiB all of them."""
+    """A second array of 30 MiB takes no page from the system, one of 40 MiB all of them."""
     code = """
 from resource import RUSAGE_SELF, getrusage
-for size in (60, 80):
+for size in (30, 40):
     for _ in range(2):
         before = getrusage(RUSAGE_SELF).ru_minflt
         bytearray(size << 20)
