@@ -75,7 +75,7 @@ def linear_map(dense: Tensor, apply: Map, adjoint: Map) -> Tensor:
     Apply a constant linear map whose adjoint is known; differentiable in `dense`.
 
     With the plain formula, ``apply(dense)``, autograd transposes a sparse matrix anew in every
-    backward pass: epochs of GraphST take 3.4 to 3.9 times as long, of STAGATE 2.4 to 2.7.
+    backward pass: epochs of GraphST take 3.4 to 4.5 times as long, of STAGATE 2.4 to 3.0.
 
     Parameters
     ----------
@@ -114,7 +114,7 @@ class TiledMatrix:
     A row of the product is a weighted bag of rows of the dense factor. On the CPU torch's kernel
     for bags keeps the sum in registers, and where rows are read often a strip of columns stays in
     the cache where the whole does not. The plain formula, torch's sparse product, has the same
-    values; epochs take up to 2.6 times as long with it (scRCL), 2.3 (GraphCVAE), 1.5 (STAGATE).
+    values; epochs take up to 2.6 times as long with it (scRCL), 3.7 (GraphCVAE), 2.5 (STAGATE).
 
     Parameters
     ----------
