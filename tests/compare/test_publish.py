@@ -42,6 +42,7 @@ def test_a_row_is_a_run(scored):
     assert 0.5 < float(one["ari"]) < 1
     assert float(one["refined_ari"]) > float(one["ari"])  # domains are wide
     assert one["best_epoch"] == ""
+    assert one["n_clusters"] == "5"
     failed = rows[rows["status"] == "crash"]
     assert set(failed["ari"]) == {""}
 
@@ -101,7 +102,7 @@ def test_what_the_labels_would_choose_is_averaged_over_datasets():
     assert "| sctag | 2 | 0.350 | 0.650 | +0.300 | +0.500 on b |" in summary(rows)
 
 
-@pytest.mark.parametrize("name", ["scrna", "tissues", "reproduction"])
+@pytest.mark.parametrize("name", ["scrna", "tissues", "reproduction", "generic"])
 def test_published_tables_are_what_their_rows_say(name, tmp_path):
     folder = REPOSITORY / "docs" / "results"
     for suffix in (".csv", ".md"):

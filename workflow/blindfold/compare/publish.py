@@ -31,9 +31,10 @@ _DIGITS = {"fit_s": 1, "peak_rss_mb": 0} | dict.fromkeys(
 _TYPES = {"n_clusters": "Int64", "best_epoch": "Int64", "epochs": "Int64", "fit_s": float,
           "peak_rss_mb": float}  # fmt: skip
 _NUMBERS = [*_DIGITS, "n_clusters", "best_epoch", "epochs"]
-_SHOWN = {"nmi": ("NMI", 3), "refined_ari": ("refined ARI", 3), "refined_nmi": ("refined NMI", 3),
+_SHOWN: dict[str, tuple[Any, ...]] = {
+          "nmi": ("NMI", 3), "refined_ari": ("refined ARI", 3), "refined_nmi": ("refined NMI", 3),
           "n_clusters": ("clusters", 1), "start_ari": ("start ARI", 3), "fit_s": ("fit, s", 1),
-          "peak_rss_mb": ("MiB", 0)}  # fmt: skip
+          "peak_rss_mb": ("MiB", 0), "gap": ("best epoch", 3, "+")}  # fmt: skip
 BASELINES = ("smoothed_pca_kmeans", "pca_kmeans")
 """What a method is set beside: the first of them that the dataset was given to."""
 
@@ -58,9 +59,10 @@ def publish(table: Path, results: list[Layout]) -> None:
     rows = _as_text(table) if table.is_file() else pd.DataFrame(columns=COLUMNS)
     for each in results:
         rows = replaced(rows, benchmark_rows(read_benchmark(each), io.read_json(each.provenance)))
+    document = table.with_suffix(".md")
+    text = fill_in(document, {"summary": summary(rows)})
     io.write_csv(table, rows)
-    text = table.with_suffix(".md")
-    io.write_text(text, fill_in(text, {"summary": summary(rows)}))
+    io.write_text(document, text)
 
 
 def benchmark_rows(benchmark: Benchmark, provenance: dict[str, Any]) -> pd.DataFrame:
@@ -70,7 +72,8 @@ def benchmark_rows(benchmark: Benchmark, provenance: dict[str, Any]) -> pd.DataF
     scores = benchmark.runs_with_scores().rename(
         columns={"ari_refined": "refined_ari", "nmi_refined": "refined_nmi"}
     )
-    table = runs.drop(columns="reason").merge(scores.drop(columns=["status", "reason"]), on=KEY)
+    scores = scores.drop(columns=["status", "n_clusters"], errors="ignore")  # the runs have them
+    table = runs.drop(columns="reason").merge(scores, on=KEY)
     table = table.merge(best_epochs(benchmark).drop(columns=["ari", "kept"]), on=KEY, how="left")
     git = provenance["repository"]
     commit = (git["commit"] or "unknown")[:10] + ("+" if git["dirty"] else "")
@@ -122,16 +125,16 @@ def _made_by(rows: pd.DataFrame) -> str:
 
 
 def _dataset_table(rows: pd.DataFrame) -> str:
-    """Return one line per method: means over seeds, with the interval of the ARI."""
+    """Return one line per method and K, the given one first: means over seeds, the best first."""
     shown = {name: how for name, how in _SHOWN.items() if rows[name].notna().any()}
-    header = ["method", "seeds", "ARI", *(title for title, _ in shown.values()), "best epoch"]
-    lines = []
-    for (name, k), part in rows.groupby(["name", "k"], sort=True):
-        means = [_mean(part[column], digits) for column, (_, digits) in shown.items()]
-        gap = _mean(part["gap"], 3, "+")
-        name = name if k == "truth" else f"{name}, K: {k}"
-        lines.append([name, str(len(part)), _with_interval(part, "ari"), *means, gap])
-    return markdown_table(header, lines)
+    header = ["method", "seeds", "ARI", *(title for title, *_ in shown.values())]
+    ranked = []
+    for (k, name), part in rows.groupby(["k", "name"], sort=True):
+        means = [_mean(part[column], *how[1:]) for column, how in shown.items()]
+        told = name if k == "truth" else f"{name}, K: {k}"
+        line = [told, str(len(part)), _with_interval(part, "ari"), *means]
+        ranked.append(((k != "truth", k, -part["ari"].fillna(-1).mean(), name), line))
+    return markdown_table(header, [line for _, line in sorted(ranked)])
 
 
 def _behind(rows: pd.DataFrame) -> str:
