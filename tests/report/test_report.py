@@ -135,3 +135,11 @@ def test_cells_say_what_their_neighbours_add():
     assert shown("rank", row | {"rank": "2.5"}, digits=1) == "2.5"
     assert shown("reason", row) == "1 2"
     assert shown("reason", row | {"reason": "<b>"}) == "<b>"
+
+
+def test_long_tables_are_downloads_alone(page):
+    for name in ("deg", "summary"):
+        assert f'<section id="{name}">' not in page
+        assert f'download="{name}.csv"' in page
+    assert '<section id="marker_genes">' in page
+    assert '<section id="optimism">' not in page  # nothing was kept, so there is nothing to show

@@ -50,7 +50,7 @@ def read_tables(results: Layout) -> tuple[dict[str, Rows], list[Table]]:
     rows : dict
         The rows of each CSV, by name.
     tables : list of Table
-        Those that state a heading and have a row, in the order of the page.
+        Those that belong on the page and have a row, in its order.
 
     Raises
     ------
@@ -59,8 +59,8 @@ def read_tables(results: Layout) -> tuple[dict[str, Rows], list[Table]]:
     """
     stated = io.read_json(results.table("tables.json"))
     rows = {facts["name"]: read_rows(results.table(f"{facts['name']}.csv")) for facts in stated}
-    tables = [fill(facts, rows[facts["name"]]) for facts in stated]
-    return rows, [table for table in tables if table.headers and table.rows]
+    tables = [fill(facts, rows[facts["name"]]) for facts in stated if facts["on_page"]]
+    return rows, [table for table in tables if table.rows]
 
 
 def fill(facts: dict[str, Any], rows: Rows) -> Table:

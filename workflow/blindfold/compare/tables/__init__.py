@@ -1,9 +1,9 @@
 """Tables: each is one module here with what it states and one function ``build(benchmark)``.
 
 A module states ``TITLE``; ``ORDER`` on the page; ``COLUMNS``, in their order; and, where there is
-something to say, ``NOTE``, ``FILTERS`` (columns that the page can choose rows by) and ``WITH`` (a
-column without which, or at 0, a row is left out of the page). They are found by looking; what
-they state travels with them in ``tables.json``.
+something to say, ``NOTE``, ``ON_PAGE`` (False: a download alone), ``FILTERS`` (columns that the
+page can choose rows by) and ``WITH`` (a column without which, or at 0, a row is left out of the
+page). They are found by looking; what they state travels with them in ``tables.json``.
 """
 
 from __future__ import annotations
@@ -60,7 +60,8 @@ def facts(name: str, module: ModuleType, **said: dict[str, str]) -> dict[str, An
             columns[remark] = what._asdict()
     return {
         "name": name, "title": module.TITLE, "order": module.ORDER,
-        "note": getattr(module, "NOTE", ""), "filters": getattr(module, "FILTERS", []),
+        "note": getattr(module, "NOTE", ""), "on_page": getattr(module, "ON_PAGE", True),
+        "filters": getattr(module, "FILTERS", []),
         "with": getattr(module, "WITH", None), "columns": columns,
     }  # fmt: skip
 

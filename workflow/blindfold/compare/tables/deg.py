@@ -14,7 +14,7 @@ from blindfold.core import io
 from blindfold.core.tables import MARKERS, RUN, empty_table
 
 TOP = 20
-TITLE, ORDER = "Differential expression", 94
+TITLE, ORDER, ON_PAGE = "Differential expression", 94, False
 COLUMNS = {
     **columns.RUN,
     "group": Column("the class for the oracle, the cluster for a method"),

@@ -8,7 +8,7 @@ from blindfold.compare import columns
 from blindfold.compare.benchmark import Benchmark
 from blindfold.compare.columns import Column
 
-TITLE, ORDER = "Epochs", 96
+TITLE, ORDER, ON_PAGE = "Epochs", 96, False
 COLUMNS = {
     **columns.RUN,
     "epoch": Column("epoch of the partition; 0 is what training began with"),

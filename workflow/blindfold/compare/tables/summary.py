@@ -10,7 +10,7 @@ from blindfold.compare.benchmark import GROUP, Benchmark
 from blindfold.compare.bootstrap import generator, seed_interval
 from blindfold.compare.columns import Column
 
-TITLE, ORDER = "Summary", 98
+TITLE, ORDER, ON_PAGE = "Summary", 98, False
 COLUMNS = {
     **columns.GROUP,
     "task": Column("what the metric judges"),
