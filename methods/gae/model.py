@@ -12,11 +12,10 @@ from torch import Tensor
 from torch_geometric.nn import GAE, GCNConv
 
 from methods.contract import Data, Job, Params, Result
-from methods.shared.clustering.assign import kmeans_result
-from methods.shared.graphs.components import ComponentGraph, component_graph
+from methods.shared.graphs.components import ComponentGraph
 from methods.shared.losses.links import Links
-from methods.shared.training.fit import Phase, check_data, train_and_cluster
 from methods.shared.training.loop import fused_adam
+from methods.shared.training.on_components import fit_on_components
 from methods.shared.training.seeding import seeded_torch
 
 
@@ -44,6 +43,7 @@ class Model:
         with seeded_torch(job.seed, "weights"):
             network = GAE(Encoder(graph.features.shape[1], params.width, params.latent))
         self.network = network.to(job.device)
+        self.optimiser = fused_adam(self.network.parameters(), params.learning_rate)
 
     def encode(self) -> Tensor:
         """Embed all cells, cells x latent."""
@@ -63,17 +63,4 @@ class Model:
 
 def fit(data: Data, params: Params, job: Job) -> Result:
     """Train on the graph of all cells and run k-means on the latent."""
-    check_data(data, job)
-    reduced = (params.n_genes, params.n_components)
-    nearest = (params.n_neighbors, params.n_spatial_neighbors)
-    graph = component_graph(data, *reduced, *nearest, job.device)
-    model = Model(graph, params, job)
-
-    def head() -> Result:
-        found = kmeans_result(model.embedding(), job, params.k_rule, params.kmeans_starts)
-        found.notes |= graph.notes
-        return found
-
-    optimiser = fused_adam(model.network.parameters(), params.learning_rate)
-    phases = [Phase(optimiser, model.step, params.epochs)]
-    return train_and_cluster(model, job, params.epochs, phases, head)
+    return fit_on_components(data, params, job, Model)

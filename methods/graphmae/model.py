@@ -14,10 +14,9 @@ from torch import Tensor
 from torch.nn.functional import cosine_similarity
 
 from methods.contract import Data, Job, Params, Result
-from methods.shared.clustering.assign import kmeans_result
-from methods.shared.graphs.components import ComponentGraph, component_graph
-from methods.shared.training.fit import Phase, check_data, train_and_cluster
+from methods.shared.graphs.components import ComponentGraph
 from methods.shared.training.loop import adam_with_decay
+from methods.shared.training.on_components import fit_on_components
 from methods.shared.training.seeding import seeded_torch
 
 from .network import Network, draw_mask
@@ -60,16 +59,4 @@ class Model:
 
 def fit(data: Data, params: Params, job: Job) -> Result:
     """Train on the graph of all cells and run k-means on the embedding."""
-    check_data(data, job)
-    reduced = (params.n_genes, params.n_components)
-    nearest = (params.n_neighbors, params.n_spatial_neighbors)
-    graph = component_graph(data, *reduced, *nearest, job.device)
-    model = Model(graph, params, job)
-
-    def head() -> Result:
-        found = kmeans_result(model.embedding(), job, params.k_rule, params.kmeans_starts)
-        found.notes |= graph.notes
-        return found
-
-    phases = [Phase(model.optimiser, model.step, params.epochs)]
-    return train_and_cluster(model, job, params.epochs, phases, head)
+    return fit_on_components(data, params, job, Model)

@@ -16,6 +16,7 @@ from blindfold.core.errors import BlindfoldError
 from blindfold.core.io import explain_os_error
 from blindfold.core.layout import Layout
 from blindfold.core.log import setup
+from blindfold.upkeep import upkeep
 
 if TYPE_CHECKING:
     from blindfold.core.datasets import DatasetCard
@@ -26,6 +27,8 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+
+app.add_typer(upkeep)
 
 Results = Annotated[Path, typer.Option(help="folder of a benchmark, such as results/demo")]
 Cache = Annotated[Path, typer.Option(help="folder of downloads")]
@@ -292,50 +295,6 @@ def explain(
     from blindfold.catalogue import explain as step
 
     step(name, methods_path or ["methods"])
-
-
-@app.command()
-def protection(
-    wanted: Annotated[str, typer.Option("--sandbox", help="as in the configuration")] = "auto",
-) -> None:
-    """Say which protection methods run under on this machine."""
-    from blindfold.run.sandbox import describe
-
-    print(describe(wanted))
-
-
-@app.command()
-def warm() -> None:
-    """Compile the kernels that methods use, so that runs start warm."""
-    from blindfold.run.warm import warm as step
-
-    print(step())
-
-
-@app.command()
-def unlock() -> None:
-    """Remove Snakemake's lock on this folder where no live process holds it."""
-    from blindfold.run.unlock import unlock as step
-
-    print(step(Path.cwd()))
-
-
-@app.command()
-def schemas() -> None:
-    """Write the JSON schemas of configuration, cards and run record for editors."""
-    from blindfold.schemas import write_schemas
-
-    for path in write_schemas():
-        print(path)
-
-
-@app.command()
-def docs() -> None:
-    """Write the parts of the documentation that are made from cards and code."""
-    from blindfold.documents import write_documents
-
-    for path in write_documents():
-        print(path)
 
 
 def main() -> None:

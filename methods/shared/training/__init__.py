@@ -2,6 +2,8 @@
 
 fit
     The skeleton of a method's `fit`: check, train in phases, cluster.
+on_components
+    The same for generic methods: components and their graph in, k-means out.
 loop
     Epochs, trace, snapshots and checkpoints.
 state
