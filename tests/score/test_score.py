@@ -208,3 +208,10 @@ def test_finding_metrics_imports_no_heavy_library():
     )
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert out.stdout.strip() == "[]"
+
+
+def test_nothing_is_normalised_where_no_run_ended_ok(plan, monkeypatch):
+    monkeypatch.setattr("blindfold.score.score.read_expression", None)
+    assert set(scores(plan, method="crasher")["status"]) == {"crash"}
+    with pytest.raises(TypeError):
+        scores(plan, method="sctag")

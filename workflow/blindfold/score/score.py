@@ -49,10 +49,11 @@ def score(
     BlindfoldError
         For an unknown metric, a damaged file, or clusters that lack a cell.
     """
-    chosen, reference = choose_metrics(metrics), open_reference(results, dataset)
-    chosen = [metric for metric in chosen if reference.can_give(metric.needs)]
-    cells, scored = reference.truth.cells, Scored(chosen)
     records = {run: read_record(results, dataset, method, *run) for run in runs}
+    succeeded = any(record["status"] == "ok" for record in records.values())
+    reference = open_reference(results, dataset, normalised=succeeded)
+    chosen = [each for each in choose_metrics(metrics) if reference.can_give(each.needs)]
+    cells, scored = reference.truth.cells, Scored(chosen)
     partitions = {
         run: read_partition(results.run(dataset, method, *run) / "clusters.parquet", cells)
         for run, record in records.items()
@@ -76,10 +77,14 @@ def score(
     write_tables(results, dataset, method, scored)
 
 
-def open_reference(results: Layout, dataset: str) -> Reference:
-    """Read what all runs on a dataset are compared with."""
+def open_reference(results: Layout, dataset: str, normalised: bool = True) -> Reference:
+    """Read what all runs on a dataset are compared with.
+
+    Where none ended ``ok``, only what the dataset has is asked, and expression need not be
+    normalised, which would load a heavy library.
+    """
     truth, path = read_truth(results, dataset), results.input(dataset)
-    every_cell = read_expression(path, truth.cells)
+    every_cell = read_expression(path, truth.cells) if normalised else io.read_h5ad(path)
     held_out = None
     if io.read_json(results.card(dataset)).get("task") == "imputation":
         genes = every_cell.var_names.to_numpy(dtype=str)
