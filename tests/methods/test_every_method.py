@@ -7,8 +7,9 @@ import dataclasses
 import importlib
 import inspect
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import anndata
 import numpy as np
@@ -155,14 +156,25 @@ def test_no_way_in_for_a_label(name):
                 assert node.module.split(".")[0] != "blindfold", file
 
 
+def shared_functions(file: Path) -> list[Callable[..., Any]]:
+    """Return the functions of methods/shared that a file imports by name."""
+    found = [
+        getattr(importlib.import_module(node.module), each.name)
+        for node in ast.walk(ast.parse(file.read_text()))
+        if isinstance(node, ast.ImportFrom) and node.module.startswith("methods.shared.")
+        for each in node.names
+    ]
+    return [each for each in found if inspect.isfunction(each)]
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_card_and_code_name_the_same_parameters(name):
     described = card(name)
     assert next(iter(described["variants"])) == "described"
-    source = "".join(file.read_text() for file in (METHODS / name).glob("*.py"))
-    read = set(re.findall(r"\bparams\.(\w+)", source))
-    if "adam_with_decay(" in source:
-        read |= {"learning_rate", "weight_decay"}
+    files = list((METHODS / name).glob("*.py"))
+    code = [file.read_text() for file in files]
+    code += [inspect.getsource(shared) for file in files for shared in shared_functions(file)]
+    read = set(re.findall(r"\bparams\.(\w+)", "\n".join(code)))
     assert read == set(described["parameters"])
 
 
