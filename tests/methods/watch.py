@@ -68,15 +68,15 @@ def watched(
     name: str,
     modality: str,
     variants: list[str],
-    cells: int,
+    cells: list[int],
     genes: int,
     times: int = 1,
     **settings,
-) -> Watched:
+) -> list[Watched]:
     """Run variants of a method in a fresh process that ran the first on 200 cells before.
 
-    Memory is that of the first, the arrays are those of all. With `times` the same counts lie
-    among that many times the genes.
+    The first variant runs on every number of cells, which rise; the others on the fewest, where
+    the arrays are those of all. With `times` the same counts lie among that many times the genes.
     """
     job = json.dumps([name, modality, variants, cells, genes, times, settings])
     done = subprocess.run(
@@ -85,7 +85,7 @@ def watched(
         # large arrays go back when they are freed
         env={**os.environ, "OMP_NUM_THREADS": "1", "MALLOC_MMAP_THRESHOLD_": "1000000"},
     )  # fmt: skip
-    found: Watched = json.loads(done.stdout.splitlines()[-1])
+    found: list[Watched] = json.loads(done.stdout.splitlines()[-1])
     print(name, modality, variants, cells, genes, times, found)
     return found
 
@@ -109,12 +109,12 @@ def main(
     name: str,
     modality: str,
     variants: list[str],
-    cells: int,
+    cells: list[int],
     genes: int,
     times: int,
     settings: dict,
-) -> Watched:
-    """Run on 200 cells, then on all."""
+) -> list[Watched]:
+    """Run on 200 cells, then on more and more."""
     largest, dense = Largest(), Dense()
 
     def fit(n: int, variant: str) -> None:
@@ -123,20 +123,29 @@ def main(
         for block in run(name, wide(data, times), job, variant, **settings).imputed or ():
             dense.size = max(dense.size, block.size)
 
+    def fresh() -> None:
+        gc.collect()
+        ctypes.CDLL(None).malloc_trim(0)  # what is free would hide a part of the small run alone
+        largest.size = dense.size = 0
+
     import sklearn.cluster  # some methods load them for many cells only
     import sklearn.neighbors  # noqa: F401
 
     fit(200, variants[0])  # loads the other libraries and their work space
-    gc.collect()
-    ctypes.CDLL(None).malloc_trim(0)  # what is free would hide a part of the small run alone
-    idle = memory("VmRSS:")
-    largest.size = dense.size = 0
+    fresh()
+    idle, found = memory("VmRSS:"), []
     with largest:
-        fit(cells, variants[0])
-        grown = memory("VmHWM:") - idle
+        for n in cells:
+            fresh()
+            fit(n, variants[0])
+            grown = memory("VmHWM:") - idle
+            found.append({"grown_mb": grown, "tensor": largest.size, "dense": dense.size})
+        fresh()
         for variant in variants[1:]:
-            fit(cells, variant)
-    return {"grown_mb": grown, "tensor": largest.size, "dense": dense.size}
+            fit(cells[0], variant)
+    found[0]["tensor"] = max(found[0]["tensor"], largest.size)
+    found[0]["dense"] = max(found[0]["dense"], dense.size)
+    return found
 
 
 if __name__ == "__main__":

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import atexit
+import shutil
+import tempfile
 import zlib
 from pathlib import Path
 
@@ -235,15 +238,27 @@ def write_imputed(
     ad.AnnData(values.astype(np.float32)).write_h5ad(path)
 
 
+_SCORED: dict[str, Path] = {}
+"""Results that were made before in this process, by what was asked for."""
+
+
 def make_scored(folder: Path, monkeypatch: object, **changes: object) -> Plan:
-    """Write everything up to and including the score tables."""
+    """Write everything up to and including the score tables; once, then as a copy."""
     from blindfold.score.oracle import oracle
     from blindfold.score.score import score
 
+    asked = repr(sorted(changes.items()))
+    if asked in _SCORED:
+        shutil.copytree(_SCORED[asked], folder / "results")
+        monkeypatch.setattr(datasets, "DATASETS", folder / "datasets")  # type: ignore[attr-defined]
+        return plan_results(folder, **changes)
     plan = make_results(folder, monkeypatch, **changes)
     for dataset in plan.datasets:
         oracle(plan.layout, dataset, plan.config.metrics)
         for method in plan.methods:
             here = [(r.k, r.seed) for r in plan.runs if (r.dataset, r.method) == (dataset, method)]
             score(plan.layout, dataset, method, here, plan.config.metrics)
+    kept = Path(tempfile.mkdtemp()) / "results"
+    atexit.register(shutil.rmtree, kept.parent, ignore_errors=True)
+    _SCORED[asked] = shutil.copytree(plan.layout.root, kept)
     return plan
