@@ -12,6 +12,7 @@ from snakemake.exceptions import WorkflowError
 from blindfold.core.config import check_config
 from blindfold.core.errors import BlindfoldError
 from blindfold.core.plan import cache_folder, derive_seed, make_plan
+from blindfold.core.run_files import times_asked_again
 from blindfold.score.metric import choose_metrics
 
 
@@ -41,6 +42,7 @@ localrules:
     fetch,
     prepare,
     blind,
+    protection,
     datasets,
     all_scores,
     runs,

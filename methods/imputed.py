@@ -9,19 +9,16 @@ from typing import Any
 
 from methods.contract import InvalidOutput
 
-CHUNK = 2**16
-"""Values of a chunk on disk."""
 
-
-def write_imputed(imputed: Any, cells: list[str], genes: Any, path: Path) -> float:
-    """Check and write ``imputed.h5ad``.
+def write_imputed(imputed: Any, shape: tuple[int, int], path: Path) -> float:
+    """Check and write ``imputed.npy``.
 
     Parameters
     ----------
     imputed
         cells x genes, or blocks of its rows in order; see `methods.contract.Result`.
-    cells, genes
-        Names.
+    shape
+        Number of cells and genes.
     path
         The file.
 
@@ -35,27 +32,17 @@ def write_imputed(imputed: Any, cells: list[str], genes: Any, path: Path) -> flo
     InvalidOutput
         Where rows or columns are missing, or a value is not finite or negative.
     """
-    import anndata
-    import h5py
     import numpy as np
-    import pandas as pd
 
     if imputed is None:
         raise InvalidOutput("imputed is None, but entries were held out to be imputed")
-    shape, spent, done = (len(cells), len(genes)), 0.0, 0
+    spent, done = 0.0, 0
     blocks = iter([imputed] if isinstance(imputed, np.ndarray) else imputed)
-    with h5py.File(path, "w") as file:
-        file.attrs.update({"encoding-type": "anndata", "encoding-version": "0.1.0"})
-        for key, names in (("obs", cells), ("var", genes)):
-            anndata.io.write_elem(file, key, pd.DataFrame(index=list(names)))
-        chunk = (min(shape[0], max(1, CHUNK // max(1, shape[1]))), shape[1])
-        values = file.create_dataset(
-            "X", shape, np.float32, chunks=chunk, compression="gzip", compression_opts=1,
-            shuffle=True,
-        )  # fmt: skip
-        values.attrs.update({"encoding-type": "array", "encoding-version": "0.2.0"})
+    with path.open("wb") as file:
+        header = {"descr": "<f4", "fortran_order": False, "shape": shape}
+        np.lib.format.write_array_header_1_0(file, header)
         for block, seconds in _timed(blocks):
-            values[done : done + len(block)] = _checked(block, done, shape)
+            file.write(_checked(block, done, shape).tobytes())
             spent, done = spent + seconds, done + len(block)
     if done != shape[0]:
         raise InvalidOutput(f"imputed has {done} rows, expected {shape[0]}")

@@ -7,11 +7,9 @@ The job file names the input, the method's folder and parameters; no label is in
 from __future__ import annotations
 
 import ctypes
-import hashlib
-import importlib.metadata
 import importlib.util
 import json
-import platform
+import os
 import signal
 import sys
 import time
@@ -21,11 +19,17 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from methods.blinded import read_blinded
 from methods.checkpoint import FileCheckpoint
 from methods.contract import Data, InvalidOutput, Job, Params, Result
 from methods.imputed import write_imputed
 
-_VERSIONS = ("numpy", "scipy", "pandas", "scikit-learn", "anndata", "scanpy", "torch")
+_OUT_OF_MEMORY = (
+    "CUDA out of memory", "CUDA error: out of memory", "CUBLAS_STATUS_ALLOC_FAILED",
+    "CUDNN_STATUS_ALLOC_FAILED", "cudaErrorMemoryAllocation", "DefaultCPUAllocator: can't allocate",
+    "MPS backend out of memory",
+)  # fmt: skip
+"""What drivers and allocators say; torch raises RuntimeError for some of them."""
 
 
 def main(job_file: Path) -> int:
@@ -33,42 +37,53 @@ def main(job_file: Path) -> int:
     _die_with_parent()
     job = json.loads(job_file.read_text())
     output = Path(job["output"])
-    report: dict[str, Any] = {"versions": versions(), "environment": environment_hash()}
+    report: dict[str, Any] = {}
     try:
         _arm(job)
         data, cells = read_input(job)
-        report |= _run(job, data, cells, output)
+        report = _run(job, data, cells, output)
     except InvalidOutput as error:
-        report |= {"failure": "invalid", "reason": str(error)}
-    except MemoryError as error:
-        report |= {"failure": "oom", "reason": f"MemoryError: {error}"}
+        report = {"failure": "invalid", "reason": str(error)}
     except Exception as error:
         traceback.print_exc()
-        kind = "oom" if "out of memory" in str(error).lower() else "crash"
-        report |= {"failure": kind, "reason": f"{type(error).__name__}: {error}"[:2000]}
+        kind = "oom" if is_out_of_memory(error) else "crash"
+        report = {"failure": kind, "reason": f"{type(error).__name__}: {error}"[:2000]}
+    report |= {"device": report.get("device"), "peak_gpu_mb": _peak_gpu_mb()}
     (output / "report.json").write_text(json.dumps(report, default=str))
     return 1 if "failure" in report else 0
+
+
+def is_out_of_memory(error: Exception) -> bool:
+    """Tell an allocation that failed, on CPU or device, by type or the driver's own words.
+
+    A method's own text that speaks of memory is no such thing.
+    """
+    torch = sys.modules.get("torch")
+    kinds: tuple[type, ...] = (MemoryError,)
+    if torch is not None:
+        kinds += (torch.OutOfMemoryError,)
+    driver = type(error) is RuntimeError and any(word in str(error) for word in _OUT_OF_MEMORY)
+    return isinstance(error, kinds) or driver
 
 
 def _run(job: dict[str, Any], data: Data, cells: list[str], output: Path) -> dict[str, Any]:
     device = _device(job)
     fit = load_entry(Path(job["folder"]), job["entry"])
-    key = json.dumps([job["checkpoint"]["key"], environment_hash(), device])
+    key = json.dumps([job["checkpoint"]["key"], device])
     kept = FileCheckpoint(Path(job["checkpoint"]["folder"]), key, job["checkpoint"]["every_s"])
     settings = Job(device=device, progress=Printer(), checkpoint=kept, **job["job"])
     result = fit(data, Params(**job["params"]), settings)
     fit_s = kept.spent()["wall_s"] - result.snapshot_s
-    write_result(result, cells, output)
+    trace = write_result(result, len(cells), output)
     if settings.impute:
-        fit_s += write_imputed(result.imputed, cells, data.genes, output / "imputed.h5ad")
+        shape = (len(cells), len(data.genes))
+        fit_s += write_imputed(result.imputed, shape, output / "imputed.npy")
     return {
         "fit_s": fit_s,
-        "earlier": kept.earlier,
         "snapshot_s": result.snapshot_s,
         "device": device,
-        "peak_rss_mb": _peak_rss_mb(),
-        "peak_gpu_mb": _peak_gpu_mb(),
         "notes": result.notes | _resumed(kept),
+        "trace": trace,
     }
 
 
@@ -78,41 +93,33 @@ def _resumed(kept: FileCheckpoint) -> dict[str, float]:
 
 
 def _arm(job: dict[str, Any]) -> None:
-    """Import what opens files in C, then install the tripwire."""
-    import anndata  # noqa: F401
-    import h5py  # noqa: F401
-    import pyarrow.parquet  # noqa: F401
-
+    """Install the tripwire; what is imported later is watched as it is imported."""
     if job["tripwire"] is not None:
         from methods import tripwire
 
-        tripwire.install(job["protected"], job["allowed"], job["tripwire"])
+        tripwire.install(job["protected"], job["allowed"], job["tripwire"], job["writable"])
 
 
 def read_input(job: dict[str, Any]) -> tuple[Data, list[str]]:
     """Return what the method may see, and the anonymous cell names."""
-    import anndata
     import numpy as np
-    import scipy.sparse as sp
 
-    adata = anndata.read_h5ad(job["input"])
-    facts = adata.uns.get("blindfold", {})
-    wants_place = "coordinates" in job["needs"] and "spatial" in adata.obsm
+    given = read_blinded(job["input"])
+    wants_place = "coordinates" in job["needs"] and given.coordinates is not None
     sees = "image" in job["needs"]
     wants_image = sees and Path(job["image"]).exists()
     has_features = sees and Path(job["image_features"]).exists()
-    batch = adata.obs["batch"].astype("category").cat.codes if "batch" in adata.obs else None
     data = Data(
-        counts=sp.csr_matrix(adata.X, dtype=np.float32),
-        genes=adata.var_names.to_numpy(dtype=str),
-        coordinates=np.asarray(adata.obsm["spatial"], dtype=float) if wants_place else None,
-        pitch=float(facts["pitch"]) if wants_place and "pitch" in facts else None,
+        counts=given.counts,
+        genes=given.genes,
+        coordinates=given.coordinates if wants_place else None,
+        pitch=given.facts.get("pitch") if wants_place else None,
         image=_read_image(job["image"]) if wants_image else None,
-        scale=float(facts["scale"]) if wants_image and "scale" in facts else None,
-        batch=None if batch is None else batch.to_numpy(dtype=int),
+        scale=given.facts.get("scale") if wants_image else None,
+        batch=given.batch,
         image_features=np.load(job["image_features"]) if has_features else None,
     )
-    return data, list(adata.obs_names)
+    return data, given.cells
 
 
 def _read_image(path: str) -> Any:
@@ -139,8 +146,15 @@ def load_entry(folder: Path, entry: str) -> Any:
     return getattr(loaded, function)
 
 
-def write_result(result: Result, cells: list[str], output: Path) -> None:
-    """Check and write clusters, embedding, snapshots and trace.
+def write_result(result: Result, n_cells: int, output: Path) -> list[str]:
+    """Check and write clusters, embedding, snapshots and trace as arrays.
+
+    Arrays are all that the supervisor reads: whether one is whole follows from its header and size.
+
+    Returns
+    -------
+    list of str
+        The names of the trace's columns.
 
     Raises
     ------
@@ -148,23 +162,20 @@ def write_result(result: Result, cells: list[str], output: Path) -> None:
         Where a part has the wrong number of rows or values that are not finite.
     """
     import numpy as np
-    import pandas as pd
 
     if not isinstance(result, Result):
         raise InvalidOutput(f"fit returned {type(result).__name__}, not a Result")
-    clusters = as_partition(result.clusters, len(cells))
-    table = pd.DataFrame({"cell": cells, "cluster": clusters})
-    table.to_parquet(output / "clusters.parquet", index=False)
+    np.save(output / "clusters.npy", as_partition(result.clusters, n_cells))
     if result.embedding is not None:
-        np.save(output / "embedding.npy", _as_finite(result.embedding, "embedding", len(cells)))
+        np.save(output / "embedding.npy", _as_finite(result.embedding, "embedding", n_cells))
     if result.snapshots:
-        parts = [
-            pd.DataFrame({"epoch": epoch, "cell": cells, "cluster": as_partition(part, len(cells))})
-            for epoch, part in result.snapshots
-        ]
-        pd.concat(parts).to_parquet(output / "snapshots.parquet", index=False)
+        rows = [np.append(epoch, as_partition(part, n_cells)) for epoch, part in result.snapshots]
+        np.save(output / "snapshots.npy", np.array(rows, dtype=np.int64))
+    names = list(dict.fromkeys(name for step in result.trace for name in step))
     if result.trace:
-        pd.DataFrame(list(result.trace)).to_parquet(output / "trace.parquet", index=False)
+        steps = [[step.get(name, np.nan) for name in names] for step in result.trace]
+        np.save(output / "trace.npy", np.array(steps, dtype=np.float64))
+    return names
 
 
 def as_partition(clusters: Any, n_cells: int) -> Any:
@@ -195,7 +206,7 @@ def _as_finite(values: Any, what: str, n_cells: int) -> Any:
         raise InvalidOutput(f"{what} has shape {array.shape}, expected ({n_cells}, d)")
     if not np.isfinite(array).all():
         raise InvalidOutput(f"{what} has NaN or infinite values")
-    return array
+    return np.ascontiguousarray(array)
 
 
 def _device(job: dict[str, Any]) -> str:
@@ -240,15 +251,6 @@ def _problem_with(device: str) -> str | None:
     return None
 
 
-def _peak_rss_mb() -> float | None:
-    """Return this process's own peak, which sampling from outside can miss (Linux)."""
-    status = Path("/proc/self/status")
-    for line in status.read_text().splitlines() if status.exists() else ():
-        if line.startswith("VmHWM:"):
-            return int(line.split()[1]) / 1024
-    return None
-
-
 def _peak_gpu_mb() -> float | None:
     torch = sys.modules.get("torch")
     if torch is None or not torch.cuda.is_available():
@@ -278,25 +280,6 @@ class Printer:
         print(text, flush=True)
 
 
-def versions() -> dict[str, str]:
-    """Return the versions of Python and of the libraries that decide results."""
-    found = {"python": platform.python_version()}
-    for name in _VERSIONS:
-        try:
-            found[name] = importlib.metadata.version(name)
-        except importlib.metadata.PackageNotFoundError:
-            continue
-    return found
-
-
-def environment_hash() -> str:
-    """Return a hash of every installed distribution and its version."""
-    names = {
-        f"{d.metadata['Name']}=={d.version}".lower() for d in importlib.metadata.distributions()
-    }
-    return hashlib.sha256("\n".join(sorted(names)).encode()).hexdigest()
-
-
 def _die_with_parent() -> None:
     """Ask Linux to end this process when its supervisor ends."""
     if sys.platform == "linux":
@@ -304,4 +287,7 @@ def _die_with_parent() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main(Path(sys.argv[1])))
+    status = main(Path(sys.argv[1]))
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(status)  # the answer is whole: what a library does at its end can no longer fail it

@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 from hypothesis import settings
 
+from blindfold.run import landlock
+
 # The same examples each time, so that a commit passes or fails by itself;
 # pytest --hypothesis-profile=default looks for new ones.
 settings.register_profile("fixed", derandomize=True, deadline=None)
@@ -20,6 +22,7 @@ MIRROR = REPOSITORY / os.environ.get("BLINDFOLD_MIRROR", "../shared/data/mirror"
 needs_mirror = pytest.mark.skipif(
     not MIRROR.is_dir(), reason=f"no mirror of raw data at {MIRROR} (set BLINDFOLD_MIRROR)"
 )
+needs_landlock = pytest.mark.skipif(not landlock.abi(), reason="this kernel has no Landlock")
 needs_bwrap = pytest.mark.skipif(shutil.which("bwrap") is None, reason="bubblewrap not installed")
 
 

@@ -87,4 +87,4 @@ def test_a_problem_is_one_message_unless_debug_is_asked_for():
 
 def test_protection_is_told():
     assert "tripwire" in blindfold("protection").stdout
-    assert "as configured" in blindfold("protection", "--sandbox", "none").stdout
+    assert "unprotected" in blindfold("protection", "--sandbox", "none").stdout

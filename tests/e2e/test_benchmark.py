@@ -124,8 +124,8 @@ def test_the_same_configuration_gives_the_same_bytes_after_a_kill_too(finished, 
     assert len(clusters(results)) == 5
     assert_frame_equal(scores(undisturbed, "mosaic"), scores(results), check_exact=True)
     assert not list(results.rglob("*.partial*"))
-    assert not list(results.rglob(".work"))
-    assert not list(results.rglob(".checkpoint"))
+    assert not list(results.parent.glob(".work/*"))
+    assert not list(results.parent.glob(".states/*"))
 
 
 def test_the_canary_sings_and_a_cheat_is_caught(workflow):

@@ -45,7 +45,11 @@ def failing(tmp_path_factory):
         "    totals = np.asarray(data.counts.sum(axis=1)).ravel()\n"
         "    return Result((totals > np.median(totals)).astype(int))\n"
     )
-    methods = "\n".join(f"  - '{name}'" for name in (*EXPECTED, own.name))
+    vault = folder / "results" / "bad" / "vault" / "pbmc68k"
+    told = {name: f", params: {{vault: {vault}}}" for name in EXPECTED if name.startswith("peek")}
+    methods = "\n".join(
+        f"  - {{name: '{name}'{told.get(name, '')}}}" for name in (*EXPECTED, own.name)
+    )
     config = made.config(
         "bad",
         f"name: bad\ndatasets: [pbmc68k]\nmethods:\n{methods}\nseeds: 1\n"

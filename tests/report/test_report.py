@@ -71,8 +71,9 @@ def test_reasons_are_escaped(page):
 
 def test_it_says_what_ran(page):
     for told in (
-        "9 methods and 2 controls", "62 planned runs", "without a sandbox", "methods_path:",
-        "not better than", "sctag@released", "ranking.csv", "Numbers of clusters", "clusters.csv",
+        "9 methods and 2 controls", "62 planned runs", "unprotected: the tripwire alone",
+        "methods_path:", "not better than", "sctag@released", "ranking.csv", "clusters.csv",
+        "Numbers of clusters",
     ):  # fmt: skip
         assert told in page, told
 

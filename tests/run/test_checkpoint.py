@@ -12,10 +12,11 @@ from pathlib import Path
 import psutil
 import pytest
 
-from blindfold.core.layout import checkpoints
+from blindfold.core.layout import STATES
 from blindfold.run import checkpoint
 from blindfold.run.request import Request, resolve
 from blindfold.run.run import run
+from blindfold.run.walls import protect
 from tests.conftest import REPOSITORY
 
 FILES = ("clusters.parquet", "embedding.npy", "trace.parquet", "snapshots.parquet")
@@ -39,7 +40,17 @@ def request(blinded: Path, method: str, sandbox: str, out: str = "0") -> Request
     )  # fmt: skip
 
 
-def kill_in_the_middle(wanted: Request, states: int) -> None:
+def states(wanted: Request) -> list[Path]:
+    """Return what a run has kept."""
+    note = wanted.out / "state.txt"
+    return list((STATES / note.read_text()).glob("state")) if note.is_file() else []
+
+
+def key(wanted: Request) -> str:
+    return checkpoint.key(resolve(wanted), "an environment", 0)
+
+
+def kill_in_the_middle(wanted: Request, number: int) -> None:
     """Start a supervisor and kill -9 it once its method has written some states."""
     import pickle
 
@@ -51,14 +62,14 @@ def kill_in_the_middle(wanted: Request, states: int) -> None:
     supervisor.stdin.close()
     seen: set[int] = set()
     deadline = time.monotonic() + 120
-    while len(seen) < states and supervisor.poll() is None and time.monotonic() < deadline:
-        seen |= {path.stat().st_ino for path in checkpoints(wanted.out).glob("*/state")}
+    while len(seen) < number and supervisor.poll() is None and time.monotonic() < deadline:
+        seen |= {path.stat().st_ino for path in states(wanted)}
         time.sleep(0.002)
     supervisor.kill()
     supervisor.wait()
     # a supervisor that ran in this process before made it heir of such orphans
     psutil.wait_procs(psutil.Process().children(recursive=True), timeout=5)
-    assert len(seen) == states
+    assert len(seen) == number
     assert not (wanted.out / "run.json").exists()
 
 
@@ -70,7 +81,8 @@ def test_killed_and_started_again_gives_the_same_bytes(blinded, method, sandbox)
     record = json.loads((wanted.out / "run.json").read_text())
     assert record["status"] == "ok", record["reason"]
     assert record["notes"]["resumed_after_s"] > 0
-    assert not checkpoints(wanted.out).exists()
+    assert not states(wanted)
+    assert record["wall_s"] > record["notes"]["resumed_after_s"]
     other = request(blinded, method, sandbox, "undisturbed")
     assert run(other) == 0
     undisturbed = json.loads((other.out / "run.json").read_text())
@@ -81,8 +93,8 @@ def test_killed_and_started_again_gives_the_same_bytes(blinded, method, sandbox)
 
 def test_what_decides_the_result_has_its_own_folder(blinded):
     first = request(blinded, "sctag", "tripwire")
-    key = checkpoint.key(resolve(first))
-    assert checkpoint.key(resolve(replace(first, minutes=1, attempt=2, memory_gb=1))) == key
+    before = key(first)
+    assert key(replace(first, minutes=1, attempt=2, memory_gb=1, hide=(blinded,))) == before
     for change in (
         {"seed": 6},
         {"clusters": "4"},
@@ -90,29 +102,39 @@ def test_what_decides_the_result_has_its_own_folder(blinded):
         {"method": "sctag@released"},
         {"params": {**SETTINGS["sctag"], "epochs": 61}},
     ):
-        assert checkpoint.key(resolve(replace(first, **change))) != key, change
+        assert key(replace(first, **change)) != before, change
+    assert checkpoint.key(resolve(first), "another environment", 0) != before
+    assert checkpoint.key(resolve(first), "an environment", 1) != before
     blinded.write_bytes(blinded.read_bytes() + b" ")
-    assert checkpoint.key(resolve(first)) != key
+    assert key(first) != before
 
 
 def test_what_another_run_left_is_removed_before_a_method_starts(blinded):
-    """Also a link: what it points at stays."""
-    wanted = resolve(request(blinded, "sctag", "tripwire"))
-    folder = checkpoint.own_folder(wanted)
+    wanted = request(blinded, "sctag", "tripwire")
+    folder = checkpoint.own_folder(wanted.out, key(wanted))
     (folder / "state").write_bytes(b"a message")
-    assert (checkpoint.own_folder(wanted) / "state").exists()
-    other = resolve(replace(wanted.request, seed=6))
-    assert list(checkpoint.own_folder(other).parent.iterdir()) == [checkpoint.own_folder(other)]
+    assert (checkpoint.own_folder(wanted.out, key(wanted)) / "state").exists()
+    elsewhere = checkpoint.own_folder(wanted.out.parent / "1", key(wanted))
+    assert elsewhere != folder
+    other = checkpoint.own_folder(wanted.out, key(replace(wanted, seed=6)))
+    assert not folder.exists()
+    assert not list(other.iterdir())
+    for out in (wanted.out, wanted.out.parent / "1"):
+        checkpoint.discard(out)
+    assert not other.exists()
+    assert not elsewhere.exists()
 
 
 def test_a_damaged_state_is_ignored_with_a_line_in_the_log(blinded):
     wanted = replace(
         request(blinded, "sctag", "tripwire"), params={"epochs": 5, "cluster_epochs": 5}
     )
-    folder = checkpoint.own_folder(resolve(wanted))
+    python = Path(sys.executable)
+    decided = checkpoint.key(resolve(wanted), protect("tripwire", python).environment, 0)
+    folder = checkpoint.own_folder(wanted.out, decided)
     (folder / "state").write_bytes(b"\x80\x05 no state at all" * 9)
     assert run(wanted) == 0
     record = json.loads((wanted.out / "run.json").read_text())
     assert record["status"] == "ok"
     assert "damaged" in (wanted.out / "log.txt").read_text()
-    assert not checkpoints(wanted.out).exists()
+    assert not states(wanted)

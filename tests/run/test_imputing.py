@@ -10,7 +10,6 @@ import pytest
 from blindfold.core import io
 from blindfold.run.request import Request
 from blindfold.run.run import run
-from blindfold.run.validate import problem_with
 
 CARD = """
 title: Half
@@ -95,15 +94,3 @@ def test_an_answer_that_is_not_whole_is_invalid(blinded, methods, how, words):
 def test_the_task_decides_who_runs(blinded, methods, method, task, words):
     found = end(blinded, method, methods, task)
     assert (found["status"], found["reason"]) == ("unavailable", words)
-
-
-def test_the_supervisor_looks_again(blinded, methods):
-    out = end(blinded, "half", methods, "imputation")["out"]
-    cells = list(anndata.read_h5ad(blinded).obs_names)
-    assert problem_with(out, cells, 30) is None
-    assert "shape (60, 30), expected (60, 31)" in problem_with(out, cells, 31)
-    (out / "imputed.h5ad").write_bytes(b"no")
-    assert "cannot be read" in problem_with(out, cells, 30)
-    (out / "imputed.h5ad").unlink()
-    assert problem_with(out, cells, 30) == "no imputed.h5ad was written"
-    assert problem_with(out, cells) is None

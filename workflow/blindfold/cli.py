@@ -133,7 +133,10 @@ def run(
     gpus: Annotated[int, typer.Option(help="devices to lease")] = 0,
     allow_cpu: Annotated[bool, typer.Option(help="fall back to the CPU")] = False,
     snapshots: Annotated[int, typer.Option(help="intermediate partitions to keep")] = 0,
-    sandbox: Annotated[str, typer.Option(help="auto, bwrap, tripwire or none")] = "auto",
+    sandbox: Annotated[str, typer.Option(help="auto, bwrap, landlock, tripwire or none")] = "auto",
+    protection: Annotated[
+        Path | None, typer.Option(help="as `blindfold protection --out` wrote it, instead")
+    ] = None,
     hide: Annotated[
         list[Path] | None, typer.Option(help="raw data that the method must not open")
     ] = None,
@@ -148,8 +151,8 @@ def run(
         method=method, input=input, out=out, seed=seed, clusters=clusters, repeat=repeat,
         params=_json("--params", params), methods_path=tuple(methods_path or ["methods"]),
         minutes=minutes, memory_gb=memory_gb, gpus=gpus, allow_cpu=allow_cpu, snapshots=snapshots,
-        sandbox=sandbox, hide=tuple(hide) if hide else None, attempt=attempt,
-        last_attempt=last_attempt,
+        sandbox=sandbox, protection=protection, hide=tuple(hide) if hide else None,
+        attempt=attempt, last_attempt=last_attempt,
     )  # fmt: skip
     raise typer.Exit(step(request))
 

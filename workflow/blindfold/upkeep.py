@@ -13,11 +13,24 @@ upkeep = typer.Typer()
 @upkeep.command()
 def protection(
     wanted: Annotated[str, typer.Option("--sandbox", help="as in the configuration")] = "auto",
+    environment: Annotated[
+        list[str] | None, typer.Option(help="environments of methods that are installed")
+    ] = None,
+    hide: Annotated[list[Path] | None, typer.Option(help="what methods must not open")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="a file that the runs of a benchmark read")
+    ] = None,
 ) -> None:
     """Say which protection methods run under on this machine."""
-    from blindfold.run.sandbox import describe
+    from blindfold.run.request import interpreter
+    from blindfold.run.walls import describe, protect, write_protections
 
-    print(describe(wanted))
+    pythons = {name: interpreter(name) for name in environment or ["main"]}
+    found = {name: protect(wanted, at) for name, at in pythons.items() if at is not None}
+    for words in dict.fromkeys(map(describe, found.values())):
+        print(words)
+    if out is not None:
+        write_protections(out, found, hide or [])
 
 
 @upkeep.command()

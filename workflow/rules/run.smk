@@ -1,7 +1,27 @@
+rule protection:
+    output:
+        AT.protection,
+    params:
+        sandbox=CONFIG.sandbox,
+        hide=[f"--hide={place}" for place in PLAN.labelled_paths()],
+        environments=[f"--environment={name}" for name in PLAN.environments()],
+        # their content, so that what is installed is asked again after a change
+        locks=PLAN.locks(),
+    log:
+        AT.log("protection"),
+    conda:
+        "../../envs/main.yaml"
+    shell:
+        "blindfold protection --sandbox {params.sandbox} {params.environments} {params.hide:q} "
+        "--out {output} > {log} 2>&1"
+
+
 rule run:
     input:
         data=AT.input("{dataset}"),
         card=AT.card("{dataset}"),
+        # only there in time: what protects a run does not change what it gives
+        protection=ancient(AT.protection),
     output:
         AT.record("{dataset}", "{method}", "{k}", "{seed}"),
     params:
@@ -13,8 +33,7 @@ rule run:
         methods_path=[f"--methods-path={place}" for place in CONFIG.methods_path],
         allow_cpu="--allow-cpu" if CONFIG.limits.allow_cpu else "",
         snapshots=CONFIG.snapshots,
-        sandbox=CONFIG.sandbox,
-        hide=[f"--hide={place}" for place in PLAN.labelled_paths()],
+        again=lambda wc, output: times_asked_again(Path(output[0]).parent),
     threads: lambda wc: PLAN.methods[wc.method].card.resources.threads
     # Limits are resources, not parameters: to raise them leaves finished runs as they are.
     resources:
@@ -35,7 +54,7 @@ rule run:
         "--clusters {wildcards.k} --seed {params.seed} --repeat {wildcards.seed} "
         "--params {params.changes:q} {params.methods_path:q} --minutes {resources.minutes} "
         "--memory-gb {resources.memory_gb} --gpus {params.gpus} {params.allow_cpu} "
-        "--snapshots {params.snapshots} --sandbox {params.sandbox} {params.hide:q} "
+        "--snapshots {params.snapshots} --protection {input.protection} "
         "--attempt {resources.attempt} --last-attempt {resources.last_attempt} > {log} 2>&1"
 
 

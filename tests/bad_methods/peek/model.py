@@ -1,4 +1,4 @@
-"""Opens the vault, whose place it guesses from its working directory."""
+"""Opens the vault, whose place it has been told."""
 
 import mmap
 import os
@@ -11,10 +11,8 @@ from methods.contract import Data, Job, Params, Result
 
 def fit(data: Data, params: Params, job: Job) -> Result:
     """Try to read the truth; swallow every error, as a cheat would."""
-    run = Path.cwd().parents[1]
-    vault = run.parents[4] / "vault" / run.parents[2].name
     try:
-        peek(params.how, vault)
+        peek(params.how, Path(params.vault))
     except Exception as error:
         print("caught", error)
     return Result(np.zeros(data.n_cells, dtype=int))

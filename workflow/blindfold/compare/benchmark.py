@@ -13,6 +13,7 @@ from blindfold.core.errors import BlindfoldError
 from blindfold.core.layout import Layout
 from blindfold.core.methods import display_name, split_variant
 from blindfold.core.plan import Plan, PlannedRun, read_plan
+from blindfold.core.protections import in_a_table
 from blindfold.core.run_files import read_record
 from blindfold.core.tables import EPOCHS, RUN, SCORES, empty_table
 
@@ -134,6 +135,7 @@ def _run_row(results: Layout, run: PlannedRun) -> dict[str, Any]:
         "status": record["status"],
         "reason": record.get("reason"),
         **{fact: record.get(fact) for fact in _FACTS},
+        "sandbox": in_a_table(record["sandbox"]) if record.get("sandbox") else None,
         "lease": " ".join(str(device) for device in record.get("lease") or []),
         "job_id": (record.get("scheduler") or {}).get("job_id"),
         "k_rule": (record.get("notes") or {}).get("k_rule"),

@@ -133,8 +133,8 @@ class Config(Strict):
     )
     snapshots: int = Field(0, ge=0, description="intermediate partitions to keep per run")
     limits: Limits = Limits()
-    sandbox: Literal["auto", "none", "tripwire", "bwrap"] = Field(
-        "auto", description="auto: bwrap where it works, else the tripwire alone"
+    sandbox: Literal["auto", "none", "tripwire", "landlock", "bwrap"] = Field(
+        "auto", description="auto: bwrap where it works, else landlock, else the tripwire alone"
     )
     mirror: list[Mirror] = Field(
         [], description="folders or addresses tried before a URL; ${VARIABLE:-default} is replaced"

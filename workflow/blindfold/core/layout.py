@@ -13,9 +13,11 @@ BESIDE = {"image": "image.png", "image_features": "image_features.npy"}
 """What may lie beside a dataset's blinded input and belongs to it: kind and name."""
 
 
-def checkpoints(run: Path) -> Path:
-    """Return where the attempts of one run keep their state until the run has its record."""
-    return run / ".checkpoint"
+WORK = Path("results/.work")
+"""Where children work: the name says nothing of what they work for."""
+
+STATES = Path("results/.states")
+"""Where killed runs leave the state that they go on from, by a hash of all that decides them."""
 
 
 @dataclass(frozen=True)
@@ -37,6 +39,11 @@ class Layout:
     def plan(self) -> Path:
         """The resolved configuration and every planned run."""
         return self._at("plan.json")
+
+    @property
+    def protection(self) -> Path:
+        """What protects the runs of this benchmark, and what is hidden from them."""
+        return self._at("protection.json")
 
     @property
     def provenance(self) -> Path:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,8 +17,22 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-RECORD_SCHEMA = 2
-"""Number of the form of ``run.json``; records without a number are of form 1, which is read too."""
+RECORD_SCHEMA = 3
+"""Number of the form of ``run.json``. Those of form 1, which have no number, and of form 2, which
+have no checksums of the outputs, are read too."""
+
+
+_WITH_CHECKSUMS = 3
+
+OUTPUTS = (
+    "clusters.parquet", "embedding.npy", "imputed.h5ad", "snapshots.parquet", "trace.parquet",
+)  # fmt: skip
+"""What a run may have beside its record."""
+
+JOURNAL = "attempts.jsonl"
+"""What happened to a run, a line each: it outlives the record."""
+
+AGAIN = "again"
 
 
 def read_record(results: Layout, dataset: str, method: str, k: str, seed: int) -> dict[str, Any]:
@@ -33,6 +49,46 @@ def read_record(results: Layout, dataset: str, method: str, k: str, seed: int) -
             f"{RECORD_SCHEMA}): update Blindfold"
         )
     return record
+
+
+def verified_record(
+    results: Layout, dataset: str, method: str, k: str, seed: int
+) -> dict[str, Any]:
+    """Read the record of one run after comparing its files with their checksums.
+
+    Where a file was changed, lost or added after the run, the record becomes ``killed``, so that
+    nothing is scored that the run did not give, and the next start does the run again.
+    """
+    record = read_record(results, dataset, method, k, seed)
+    changed = _changed_outputs(results.run(dataset, method, k, seed), record)
+    if not changed:
+        return record
+    reason = f"outputs changed after the run: {', '.join(changed)}"
+    record |= {"status": "killed", "reason": reason, "outputs": {}, "n_clusters": None}
+    io.write_json(results.record(dataset, method, k, seed), record)
+    ask_again(results.run(dataset, method, k, seed), reason)
+    return record
+
+
+def _changed_outputs(folder: Path, record: dict[str, Any]) -> list[str]:
+    """Return the files of a run that are not as its record says; those of old records have none."""
+    if record["status"] != "ok" or record.get("schema", 1) < _WITH_CHECKSUMS:
+        return []
+    found = {name: io.sha256(folder / name) for name in OUTPUTS if (folder / name).is_file()}
+    expected = record["outputs"]
+    return [name for name in OUTPUTS if found.get(name) != expected.get(name)]
+
+
+def ask_again(folder: Path, reason: str) -> None:
+    """Note that a run is to be done again at the next start."""
+    with (folder / JOURNAL).open("a") as handle:
+        handle.write(json.dumps({"event": AGAIN, "time": time.time(), "reason": reason}) + "\n")
+
+
+def times_asked_again(folder: Path) -> int:
+    """Return how often a run was to be done again: a new number makes it due."""
+    path = folder / JOURNAL
+    return path.read_text().count(f'{{"event": "{AGAIN}"') if path.is_file() else 0
 
 
 def read_partition(path: Path, cells: np.ndarray) -> tuple[np.ndarray, list[str]]:

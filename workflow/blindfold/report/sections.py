@@ -5,13 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
+from blindfold.core.protections import WALLS, in_a_table
 from blindfold.report.cells import Rows, method_name, values_of
-
-_PROTECTION = {
-    "bwrap": "bubblewrap sandbox (allow-list of files, no network) and tripwire",
-    "tripwire": "tripwire on file access, without a sandbox",
-    "none": "no protection",
-}
 
 
 def overview(runs: Rows, ranking: Rows) -> dict[str, Any]:
@@ -39,8 +34,9 @@ def overview(runs: Rows, ranking: Rows) -> dict[str, Any]:
 
 def protection(runs: Rows) -> list[str]:
     """Return under which protection how many runs were started."""
+    words = {in_a_table(wall): told for wall, told in WALLS.items()}
     counts = Counter(row["sandbox"] for row in runs if row["sandbox"])
-    return [f"{_PROTECTION.get(kind, kind)}: {n} runs" for kind, n in sorted(counts.items())]
+    return [f"{words.get(kind, kind)}: {n} runs" for kind, n in sorted(counts.items())]
 
 
 def verdicts(ranking: Rows) -> dict[str, list[str]]:

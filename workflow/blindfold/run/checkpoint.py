@@ -1,8 +1,8 @@
 """The folder in which a method may keep its state, so that a killed run goes on where it was.
 
-It cannot carry information to another run: its name is a hash of all that decides the result, so
-that only attempts at the same run see it; folders of other names are removed first, and the
-supervisor never reads what is in it.
+It cannot carry information to another run: its name is a hash of all that decides the result and of
+the run's own folder, so that only attempts at the same run see it; that of other settings is
+removed first, and the supervisor never reads what is in it.
 """
 
 from __future__ import annotations
@@ -12,35 +12,65 @@ import json
 import shutil
 from pathlib import Path
 
-from blindfold.core.layout import BESIDE, checkpoints
+from blindfold.core.layout import BESIDE, STATES
 from blindfold.run.request import ResolvedRequest
 
 
-def key(resolved: ResolvedRequest) -> str:
-    """Return a hash of all that decides a run's result, except for environment and device."""
+def key(resolved: ResolvedRequest, environment: str, devices: int) -> str:
+    """Return the hash of all that decides a run's result.
+
+    Neither limits nor the supervisor's own code nor what is hidden from the method are in it.
+
+    Parameters
+    ----------
+    resolved
+        The run.
+    environment
+        Hash of the libraries installed for the method.
+    devices
+        Number of devices that it gets: what a device computes differs from what a CPU does.
+    """
     known = resolved.initial_record
     deciding = {
-        "hashes": known["hashes"],
+        "input": known["hashes"]["input"],
+        "code": known["hashes"]["code"],
+        "environment": environment,
         **{kind: resolved.facts.get(f"{kind}_sha256") for kind in BESIDE},
+        "entry": resolved.card.entry,
         "params": known["params"],
         "n_clusters": resolved.n_clusters,
         "impute": resolved.impute,
         "threads": known["threads"],
         "snapshots": resolved.request.snapshots,
+        "devices": devices,
     }
     return hashlib.sha256(json.dumps(deciding, sort_keys=True).encode()).hexdigest()
 
 
-def own_folder(resolved: ResolvedRequest) -> Path:
-    """Return the run's own folder, made if need be, after removing those of other runs."""
-    folder = checkpoints(resolved.request.out.resolve()) / key(resolved)
-    for other in folder.parent.glob("*"):
-        if other != folder:
-            shutil.rmtree(other, ignore_errors=True)
+def own_folder(out: Path, key: str) -> Path:
+    """Return the run's own folder, made if need be, after removing that of other settings."""
+    name = hashlib.sha256(f"{key} {out.resolve()}".encode()).hexdigest()
+    if _name(out) != name:
+        discard(out)
+        out.mkdir(parents=True, exist_ok=True)
+        _note(out).write_text(name)
+    folder = STATES.resolve() / name
     folder.mkdir(parents=True, exist_ok=True)
     return folder
 
 
 def discard(out: Path) -> None:
-    """Remove the checkpoints of a run that has its record."""
-    shutil.rmtree(checkpoints(out), ignore_errors=True)
+    """Remove what the attempts of a run kept."""
+    if name := _name(out):
+        shutil.rmtree(STATES.resolve() / name, ignore_errors=True)
+    _note(out).unlink(missing_ok=True)
+
+
+def _note(out: Path) -> Path:
+    return out / "state.txt"
+
+
+def _name(out: Path) -> str | None:
+    """Return the name of the folder that the run's last attempt had."""
+    text = _note(out).read_text() if _note(out).is_file() else ""
+    return text if len(text) == 64 and text.isalnum() else None

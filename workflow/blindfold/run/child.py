@@ -1,20 +1,23 @@
-"""What the child process gets, command, environment and job file, and what it reports."""
+"""What the child process gets: command, environment and job file."""
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
+import secrets
 import shutil
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
 from blindfold.core.layout import BESIDE, REPOSITORY
 from blindfold.core.methods import MethodCard
-from blindfold.run.request import Request, ResolvedRequest, interpreter
-from blindfold.run.sandbox import Protection, bwrap_command
+from blindfold.run.request import ResolvedRequest, interpreter
+from blindfold.run.walls import Protection, behind
+from blindfold.run.workspace import Workspace
 
 WARM_NUMBA = Path(sys.prefix) / "numba-cache"
 """Kernels compiled at installation; each run gets a copy, which no other run reads."""
@@ -24,6 +27,9 @@ _THREADS = (
     "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS",
     "NUMBA_NUM_THREADS", "VECLIB_MAXIMUM_THREADS",
 )  # fmt: skip
+
+TRIPPED = 87
+"""Exit status of a child that the tripwire ended, see methods/tripwire.py."""
 
 KEEP_FREED = {"MALLOC_MMAP_THRESHOLD_": str(2**25), "MALLOC_TRIM_THRESHOLD_": str(2**30)}
 """Make glibc keep freed arrays of up to 32 MiB: getting them anew can take a third of an epoch.
@@ -41,20 +47,20 @@ def pipe() -> Iterator[tuple[IO[bytes], IO[bytes]]]:
         yield reader, writer
 
 
-def environment(card: MethodCard, work: Path, devices: list[str]) -> dict[str, str]:
+def environment(card: MethodCard, work: Workspace, devices: list[str]) -> dict[str, str]:
     """Return the child's whole environment: of the caller's, only what is needed to start."""
     threads = dict.fromkeys(_THREADS, str(card.resources.threads))
     if WARM_NUMBA.is_dir():
-        shutil.copytree(WARM_NUMBA, work / "numba")
+        shutil.copytree(WARM_NUMBA, work.outside / "numba", dirs_exist_ok=True)
     return {
         **{name: os.environ[name] for name in _PASSED_ON if name in os.environ},
         **threads,
         **KEEP_FREED,
-        "HOME": str(work / "home"),
-        "TMPDIR": str(work / "tmp"),
-        "NUMBA_CACHE_DIR": str(work / "numba"),
-        "MPLCONFIGDIR": str(work / "home"),
-        "PYTHONPATH": str(REPOSITORY),
+        "HOME": str(work.inside / "home"),
+        "TMPDIR": str(work.inside / "tmp"),
+        "NUMBA_CACHE_DIR": str(work.inside / "numba"),
+        "MPLCONFIGDIR": str(work.inside / "home"),
+        "PYTHONPATH": str(work.code()),
         "PYTHONSAFEPATH": "1",
         "PYTHONHASHSEED": "0",
         "PYTHONNOUSERSITE": "1",
@@ -67,12 +73,17 @@ def environment(card: MethodCard, work: Path, devices: list[str]) -> dict[str, s
 
 
 def write_job(
-    resolved: ResolvedRequest, work: Path, devices: list[str], protected: list[Path],
-    tripwire: int | None, checkpoint: Path,
+    resolved: ResolvedRequest, work: Workspace, devices: list[str], protection: Protection,
+    hidden: list[Path], tripwire: int | None,
 ) -> Path:  # fmt: skip
-    """Write the child's job file and return its path."""
+    """Write the child's job file and return where the child finds it.
+
+    Nothing in it names benchmark, dataset or repeat: paths that must not be opened are given as
+    hashes, see `tripwire_list`.
+    """
     request, card = resolved.request, resolved.card
-    inputs = [str(path) for path in input_files(request)]
+    inputs = [str(path) for path in work.given()]
+    own = [str(work.inside), str(work.inside_state())]
     job = {
         **dict(zip(("input", *BESIDE), inputs, strict=True)),
         "folder": str(resolved.folder.resolve()),
@@ -86,47 +97,45 @@ def write_job(
         },
         "lease": devices,
         "allow_cpu": request.allow_cpu,
-        "output": str(work / "output"),
+        "output": str(work.inside / "output"),
         "checkpoint": {
-            "folder": str(checkpoint), "key": checkpoint.name, "every_s": request.checkpoint_s,
+            "folder": str(work.inside_state()), "every_s": request.checkpoint_s,
+            "key": f"{work.state.name} {protection.environment}",
         },
         "tripwire": tripwire,
-        "protected": [str(path) for path in protected],
-        "allowed": [*inputs, str(work), str(checkpoint), str(resolved.folder.resolve())],
+        "protected": tripwire_list(hidden),
+        "allowed": [*own, str(resolved.folder.resolve())],
+        "writable": own if protection.wall == "tripwire" else None,
     }  # fmt: skip
-    path = work / "job.json"
-    path.write_text(json.dumps(job))
-    return path
+    (work.outside / "given" / "job.json").write_text(json.dumps(job))
+    return work.inside / "given" / "job.json"
 
 
-def input_files(request: Request) -> list[Path]:
-    """Return the paths of the blinded data, its image and features of its image."""
-    path = request.input.resolve()
-    return [path, *(path.parent / name for name in BESIDE.values())]
+def tripwire_list(hidden: list[Path]) -> dict[str, str | list[str]]:
+    """Return real paths as hashes: enough to recognise one, not to learn which there are."""
+    salt = secrets.token_hex(16)
+    paths = sorted({os.path.realpath(path) for path in hidden})
+    return {
+        "salt": salt,
+        "hashes": [hashlib.sha256((salt + path).encode()).hexdigest() for path in paths],
+    }
 
 
 def command(
-    resolved: ResolvedRequest, job: Path, work: Path, protection: Protection,
-    protected: list[Path], checkpoint: Path, gpus: bool,
+    resolved: ResolvedRequest, job: Path, work: Workspace, protection: Protection,
+    hidden: list[Path], gpus: bool,
 ) -> list[str]:  # fmt: skip
-    """Return the command line of the child, inside the sandbox where there is one."""
+    """Return the command line of the child, behind its wall where there is one."""
     python = interpreter(resolved.card.environment)
-    runner = [str(python), "-m", "methods.runner", str(job)]
-    if protection != "bwrap":
-        return runner
-    readable = [REPOSITORY / "methods", resolved.folder.resolve(), *input_files(resolved.request)]
-    return bwrap_command(
-        runner, readable=readable, writable=[work, checkpoint], protected=protected, gpus=gpus
-    )
-
-
-def read_report(output: Path) -> dict[str, Any]:
-    """Return what the child reported of itself; empty where it died before."""
-    try:
-        report = json.loads((output / "report.json").read_text())
-    except (OSError, ValueError):
-        return {}
-    return report if isinstance(report, dict) else {}
+    given = (work.outside / "given", work.inside / "given")
+    writable = [(path, work.inside / path.name) for path in work.outside.iterdir()]
+    writable = [pair for pair in writable if pair[0].name != "given"]
+    return behind(
+        protection, [str(python), "-m", "methods.runner", str(job)],
+        code=[REPOSITORY / "methods", resolved.folder.resolve()], given=given,
+        writable=[*writable, (work.state, work.inside_state())], hidden=hidden,
+        cwd=work.inside / "cwd", gpus=gpus,
+    )  # fmt: skip
 
 
 def log_tail(path: Path, characters: int = 2000) -> str:

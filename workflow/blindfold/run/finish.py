@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from blindfold.core.plan import Plan, PlannedRun, derive_seed
+from blindfold.core.run_files import JOURNAL
 from blindfold.run import checkpoint, record
 
 
@@ -19,7 +20,7 @@ def finish(plan: Plan) -> list[Path]:
     written = []
     for run in plan.runs:
         folder = plan.layout.run(run.dataset, run.method, run.k, run.seed)
-        if (folder / "attempts.jsonl").exists() and not (folder / "run.json").exists():
+        if (folder / JOURNAL).exists() and not (folder / "run.json").exists():
             record.write_record(folder, _killed(plan, run))
             checkpoint.discard(folder)
             written.append(folder / "run.json")

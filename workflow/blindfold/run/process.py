@@ -21,6 +21,8 @@ import psutil
 _HEAD = 512 * 1024
 _TAIL = 128 * 1024
 _POLL_S = 0.1
+_METER_SHARE = 20
+"""The wait between two samples is this many times what a sample takes."""
 
 
 @dataclass
@@ -36,7 +38,10 @@ class Outcome:
     wall_s, cpu_s
         Seconds; CPU seconds of the whole tree.
     peak_rss_mb
-        Peak resident memory of the whole tree, MiB, as sampled ten times a second.
+        Peak resident memory of the whole tree, MiB: pages that processes share count once, and no
+        process counts for less than the kernel's own peak of it.
+    host_ran_out
+        Whether the kernel ended processes of this host for want of memory meanwhile.
     """
 
     ended: str
@@ -44,6 +49,7 @@ class Outcome:
     wall_s: float
     cpu_s: float
     peak_rss_mb: float
+    host_ran_out: bool = False
 
 
 def supervise(
@@ -56,6 +62,7 @@ def supervise(
     limit_s: float,
     limit_mb: float,
     stopped: Callable[[], bool],
+    tick: Callable[[float, float], None] = lambda wall_s, cpu_s: None,
 ) -> Outcome:
     """Run a command within limits and leave no process of it behind.
 
@@ -73,10 +80,12 @@ def supervise(
         Resident MiB of the whole tree above which it is killed.
     stopped
         Asked regularly; True kills the tree.
+    tick
+        Called regularly with wall-clock and CPU seconds so far.
     """
     _adopt_orphans()
     others = set(psutil.Process().children(recursive=True))
-    start = time.monotonic()
+    start, victims = time.monotonic(), _victims_of_the_kernel()
     child = subprocess.Popen(
         command, env=env, cwd=cwd, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT, start_new_session=True, pass_fds=fds,
@@ -87,6 +96,7 @@ def supervise(
     meter = _TreeMeter(others)
     ended = "exit"
     while os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT | os.WNOHANG) is None:
+        began = time.monotonic()
         rss_mb = meter.sample()
         if stopped():
             ended = "stopped"
@@ -96,13 +106,15 @@ def supervise(
             ended = "timeout"
         if ended != "exit":
             break
-        time.sleep(_POLL_S)
+        tick(time.monotonic() - start, meter.cpu_s)
+        time.sleep(max(_POLL_S, _METER_SHARE * (time.monotonic() - began)))
     wall_s = time.monotonic() - start
     meter.sample()
     cpu_s, status = _kill_and_reap(child.pid, others, keep_status=ended == "exit")
     child.returncode = status
     copying.join(timeout=10)
-    return Outcome(ended, status, wall_s, max(cpu_s, meter.cpu_s), meter.peak_mb)
+    ran_out = _victims_of_the_kernel() > victims
+    return Outcome(ended, status, wall_s, max(cpu_s, meter.cpu_s), meter.peak_mb, ran_out)
 
 
 class _TreeMeter:
@@ -115,16 +127,37 @@ class _TreeMeter:
         self._cpu: dict[psutil.Process, float] = {}
 
     def sample(self) -> float:
-        """Return the tree's resident memory now, MiB."""
-        rss = 0
+        """Return the tree's memory now, MiB."""
+        sizes = {}
         for process in set(psutil.Process().children(recursive=True)) - self.others:
             with contextlib.suppress(psutil.Error):
-                rss += process.memory_info().rss
+                sizes[process] = process.memory_info().rss
+                self.peak_mb = max(self.peak_mb, _kernels_peak_mb(process))
                 times = process.cpu_times()
                 self._cpu[process] = times.user + times.system
-        self.peak_mb = max(self.peak_mb, rss / 2**20)
+        size = sum(sizes.values()) / 2**20
+        if len(sizes) > 1 and size > self.peak_mb:
+            # What forks share counts once; asking for it takes longer, so only where it matters.
+            size = sum(map(_own_share, sizes)) / 2**20
+        self.peak_mb = max(self.peak_mb, size)
         self.cpu_s = sum(self._cpu.values())
-        return rss / 2**20
+        return size
+
+
+def _own_share(process: psutil.Process) -> int:
+    """Return a process's memory in bytes, where a page shared by n counts one nth."""
+    with contextlib.suppress(psutil.Error, AttributeError):
+        return int(process.memory_full_info().pss)
+    return 0
+
+
+def _kernels_peak_mb(process: psutil.Process) -> float:
+    """Return the most memory that one process ever had, MiB, which no sampling misses (Linux)."""
+    with contextlib.suppress(OSError, ValueError):
+        for line in Path(f"/proc/{process.pid}/status").read_text().splitlines():
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1]) / 1024
+    return 0.0
 
 
 def _kill_and_reap(pid: int, others: set[psutil.Process], keep_status: bool) -> tuple[float, int]:
@@ -143,6 +176,15 @@ def _kill_and_reap(pid: int, others: set[psutil.Process], keep_status: bool) -> 
                 cpu_s += usage.ru_utime + usage.ru_stime
                 status = os.waitstatus_to_exitcode(code) if reaped == pid else status
     return cpu_s, status
+
+
+def _victims_of_the_kernel() -> int:
+    """Return how many processes this host's kernel has ended for want of memory (Linux)."""
+    with contextlib.suppress(OSError, ValueError):
+        for line in Path("/proc/vmstat").read_text().splitlines():
+            if line.startswith("oom_kill "):
+                return int(line.split()[1])
+    return 0
 
 
 def _copy_output(stream: IO[bytes], log: Path) -> None:

@@ -12,7 +12,7 @@ from pydantic import ConfigDict, Field
 
 from blindfold.core import io
 from blindfold.core.methods import split_variant
-from blindfold.core.run_files import RECORD_SCHEMA
+from blindfold.core.run_files import JOURNAL, RECORD_SCHEMA, ask_again
 from blindfold.core.strict import Strict
 from blindfold.run.lease import scheduler
 
@@ -67,7 +67,9 @@ class RunRecord(Strict):
     lease: list[str]
     sandbox: str | None
     versions: dict[str, str]
+    key: str | None = Field(description="hash of all that decides the result")
     hashes: Hashes
+    outputs: dict[str, str] = Field(description="SHA-256 of every file of the run")
     notes: dict[str, Any]
     started: str
     ended: str
@@ -102,7 +104,7 @@ def initial_record(
         **dict.fromkeys(costs), "device": None, "threads": threads, "attempt": attempt,
         "scheduler": scheduler(), "exit": None, "log_tail": "", "lease": [], "sandbox": None,
         "versions": {}, "hashes": {"input": input_hash, "code": code, "environment": None},
-        "notes": {}, "started": now(), "ended": now(),
+        "key": None, "outputs": {}, "notes": {}, "started": now(), "ended": now(),
     }  # fmt: skip
 
 
@@ -112,8 +114,13 @@ def now() -> str:
 
 
 def write_record(folder: Path, values: dict[str, Any]) -> RunRecord:
-    """Check and write ``run.json``, the last file of a run."""
+    """Check and write ``run.json``, the last file of a run.
+
+    A run that was killed is to be done again at the next start.
+    """
     record: RunRecord = io.validate(RunRecord, values, folder / "run.json")
+    if record.status == "killed":
+        ask_again(folder, record.reason or "")
     io.write_json(folder / "run.json", record.model_dump(by_alias=True))
     return record
 
@@ -122,7 +129,7 @@ def journal(folder: Path, attempt: int, event: str, **facts: Any) -> None:
     """Append a line to the run's journal, which survives whatever the scheduler does."""
     folder.mkdir(parents=True, exist_ok=True)
     line = {"attempt": attempt, "event": event, "time": time.time(), **facts}
-    with (folder / "attempts.jsonl").open("a") as handle:
+    with (folder / JOURNAL).open("a") as handle:
         handle.write(json.dumps(line, default=str) + "\n")
 
 
@@ -131,7 +138,7 @@ def killed_attempts(folder: Path, attempt: int) -> int:
 
     A first attempt starts a new count, whatever an earlier workflow left in the journal.
     """
-    path = folder / "attempts.jsonl"
+    path = folder / JOURNAL
     if attempt <= 1 or not path.exists():
         return 0
     ended: dict[int, bool] = {}
@@ -139,6 +146,8 @@ def killed_attempts(folder: Path, attempt: int) -> int:
         try:
             event = json.loads(line)
         except json.JSONDecodeError:
+            continue
+        if "attempt" not in event:
             continue
         if event["event"] == "start" and event["attempt"] == 1:
             ended.clear()

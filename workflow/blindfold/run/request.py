@@ -36,6 +36,7 @@ class Request:
     allow_cpu: bool = False
     snapshots: int = 0
     sandbox: str = "auto"
+    protection: Path | None = None
     hide: tuple[Path, ...] | None = None
     attempt: int = 1
     last_attempt: int = 1

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import errno
 import os
-import shutil
 import signal
 import sys
 from collections.abc import Iterator
@@ -13,18 +13,24 @@ from typing import Any
 
 from blindfold.core.available import packaged
 from blindfold.core.datasets import dataset_card, find_datasets
-from blindfold.core.layout import REPOSITORY
+from blindfold.core.errors import BlindfoldError
+from blindfold.core.layout import REPOSITORY, WORK
 from blindfold.core.log import log
-from blindfold.run import checkpoint, child, record, validate
+from blindfold.run import checkpoint, child, outputs, record
+from blindfold.run.alone import Claim, alone
+from blindfold.run.child_report import ChildReport, read_report
 from blindfold.run.lease import lease, scheduler
+from blindfold.run.leavings import Refused, clean
 from blindfold.run.process import Outcome, supervise
-from blindfold.run.request import Request, ResolvedRequest, resolve, why_unavailable
-from blindfold.run.sandbox import protection
+from blindfold.run.request import Request, ResolvedRequest, interpreter, resolve, why_unavailable
+from blindfold.run.walls import Protection, protect, read_protection
+from blindfold.run.workspace import Workspace, workspace
 
-OUTPUTS = (
-    "clusters.parquet", "embedding.npy", "imputed.h5ad", "snapshots.parquet", "trace.parquet",
+HOST_ERRORS = (
+    errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS, errno.ESTALE, errno.ENODEV, errno.ENXIO,
+    errno.ENOTCONN, errno.ETIMEDOUT, errno.EMFILE, errno.ENFILE, errno.ENOMEM,
 )  # fmt: skip
-"""What a method may leave beside its record."""
+"""Errors that are the host's, never a method's."""
 
 
 def run(request: Request) -> int:
@@ -33,126 +39,194 @@ def run(request: Request) -> int:
     Returns
     -------
     int
-        0 whatever the method did; 75 where it ran out of memory and a later attempt may have more;
-        143 or 130 where a scheduler or a person ended it.
+        0 whatever the method did; 75 where another attempt may end better: out of memory while a
+        later one may have more, or a fault of the host; 143 or 130 where a scheduler or a person
+        ended it.
 
     Raises
     ------
     BlindfoldError
-        Where the request itself is wrong: method, input, K.
+        Where the request itself is wrong: method, input, K; or nothing can be written.
     """
     resolved = resolve(request)
     out = request.out
-    (out / "run.json").unlink(missing_ok=True)
-    killed = record.killed_attempts(out, request.attempt)
-    record.journal(out, request.attempt, "start", **scheduler())
-    reason = why_unavailable(resolved)
-    if reason:
-        values = {**resolved.initial_record, "status": "unavailable", "reason": reason}
-    elif killed >= record.KILLED_ATTEMPTS:
-        reason = f"the scheduler ended {killed} attempts; see attempts.jsonl"
-        values = {**resolved.initial_record, "status": "killed", "reason": reason}
-    else:
-        with _signals() as signals:
-            values = _attempt(resolved, signals)
-        if values["status"] == "killed":
+    with _signals() as signals, alone(out, lambda: bool(signals)) as claim:
+        if claim is None:
+            return 128 + signals[0]
+        (out / "run.json").unlink(missing_ok=True)
+        outputs.remove_outputs(out)
+        killed = record.killed_attempts(out, request.attempt)
+        record.journal(out, request.attempt, "start", **scheduler())
+        reason = why_unavailable(resolved)
+        if reason:
+            values = {**resolved.initial_record, "status": "unavailable", "reason": reason}
+        elif killed >= record.KILLED_ATTEMPTS:
+            reason = f"ended from outside in {killed} attempts; see attempts.jsonl"
+            values = {**resolved.initial_record, "status": "killed", "reason": reason}
+        else:
+            values = _attempt(resolved, claim, signals)
+        if signals:
             record.journal(out, request.attempt, "killed", signal=signals[0])
             return 128 + signals[0]
-        if values["status"] == "oom" and request.attempt < request.last_attempt:
-            record.journal(out, request.attempt, "end", status="oom")
-            log.warning("out of memory in attempt %d: asking for another", request.attempt)
+        if values["status"] in ("oom", "killed") and request.attempt < request.last_attempt:
+            event = "end" if values["status"] == "oom" else "killed"
+            record.journal(out, request.attempt, event, status=values["status"])
+            log.warning("%s in attempt %d (%s): asking for another", values["status"],
+                        request.attempt, values["reason"])  # fmt: skip
             return os.EX_TEMPFAIL
-    done = record.write_record(out, values)
-    checkpoint.discard(out)
-    record.journal(out, request.attempt, "end", status=done.status)
+        done = record.write_record(out, values)
+        checkpoint.discard(out)
+        claim.path.unlink(missing_ok=True)
+        record.journal(out, request.attempt, "end", status=done.status)
     log.info("%s on %s, seed %d: %s%s", request.method, done.dataset, done.seed, done.status,
              f" ({done.reason})" if done.reason else "")  # fmt: skip
     return 0
 
 
-def _attempt(resolved: ResolvedRequest, signals: list[int]) -> dict[str, Any]:
-    """Run the child once; return the values of the record."""
-    request = resolved.request
+def _attempt(resolved: ResolvedRequest, claim: Claim, signals: list[int]) -> dict[str, Any]:
+    """Run the child once; return the values of the record, also where the host fails."""
+    values = {**resolved.initial_record, "started": record.now()}
+    try:
+        return _run_child(resolved, claim, signals, values)
+    except OSError as error:
+        if error.errno not in HOST_ERRORS:
+            raise
+        told = os.strerror(error.errno or 0)
+    except BlindfoldError as error:
+        if not isinstance(error.__cause__, OSError):
+            raise
+        told = error.what
+    outputs.remove_outputs(resolved.request.out)
+    return {**values, "status": "killed", "reason": f"a fault of the host: {told}"}
+
+
+def _run_child(
+    resolved: ResolvedRequest, claim: Claim, signals: list[int], values: dict[str, Any]
+) -> dict[str, Any]:
+    request, out = resolved.request, resolved.request.out
+    protection, hidden = _protection(resolved)
     with lease(request.gpus, lambda: bool(signals)) as (devices, fds):
-        values = {**resolved.initial_record, "lease": devices}
+        values |= {"lease": devices, "sandbox": protection.wall, "versions": protection.versions,
+                   "started": record.now()}  # fmt: skip
         if len(devices) < request.gpus and not request.allow_cpu and not signals:
             reason = f"{request.gpus} GPUs asked for, fewer on this machine"
             return {**values, "status": "unavailable", "reason": reason}
-        sandbox = protection(request.sandbox)
-        values |= {"sandbox": sandbox, "started": record.now()}
-        with _working_folder(request.out) as work, child.pipe() as (reader, writer):
-            tripwire = writer.fileno() if sandbox != "none" else None
-            hidden, state = protected_paths(request), checkpoint.own_folder(resolved)
-            job = child.write_job(resolved, work, devices, hidden, tripwire, state)
+        key = checkpoint.key(resolved, protection.environment, len(devices))
+        values["key"] = key
+        values["hashes"] = {**values["hashes"], "environment": protection.environment}
+        state = checkpoint.own_folder(out, key)
+        goes_on = (state / "state").exists()
+        before = (claim.before.wall_s, claim.before.cpu_s) if goes_on else (0.0, 0.0)
+        with (
+            workspace(request.input, state, protection.wall == "bwrap") as work,
+            child.pipe() as (reader, writer),
+        ):
+            claim.beat.work = str(work.outside)
+            claim.tick(*before, now=True)
+            tripwire = writer.fileno() if protection.wall != "none" else None
+            env = child.environment(resolved.card, work, devices)
+            job = child.write_job(resolved, work, devices, protection, hidden, tripwire)
             outcome = supervise(
-                child.command(resolved, job, work, sandbox, hidden, state, gpus=bool(devices)),
-                env=child.environment(resolved.card, work, devices),
-                cwd=work / "cwd",
-                log=work / "log.txt",
+                child.command(resolved, job, work, protection, hidden, gpus=bool(devices)),
+                env=env,
+                cwd=work.outside / "cwd",
+                log=out / "log.txt",
                 fds=[*fds, writer.fileno()],
                 limit_s=request.minutes * 60,
                 limit_mb=request.memory_gb * 1024,
                 stopped=lambda: bool(signals),
+                tick=lambda wall_s, cpu_s: claim.tick(before[0] + wall_s, before[1] + cpu_s),
             )
-            values["ended"] = record.now()
+            values |= {
+                "ended": record.now(), "exit": outcome.exit, "peak_rss_mb": outcome.peak_rss_mb,
+                "wall_s": before[0] + outcome.wall_s, "cpu_s": before[1] + outcome.cpu_s,
+                "log_tail": child.log_tail(out / "log.txt"),
+            }  # fmt: skip
+            claim.tick(values["wall_s"], values["cpu_s"], now=True)
             writer.close()
             opened = reader.read().decode(errors="replace").splitlines()
-            values |= _outcome_fields(resolved, outcome, work / "output", opened)
-            values["log_tail"] = child.log_tail(work / "log.txt")
-            _move_outputs(work, request.out, ok=values["status"] == "ok")
+            values |= _result(resolved, work, outcome, opened)
+    if values["fit_s"] is not None and values["fit_s"] > values["wall_s"]:
+        values["fit_s"] = None  # the child's word, and more than it can be
     return values
 
 
-def _outcome_fields(
-    resolved: ResolvedRequest, outcome: Outcome, output: Path, opened: list[str]
-) -> dict[str, Any]:
-    """Return status, reason and costs of a child that has ended."""
-    request = resolved.request
-    report = child.read_report(output)
-    peak_mb = max(outcome.peak_rss_mb, report.get("peak_rss_mb") or 0.0)
-    earlier = report.get("earlier", {"wall_s": 0.0, "cpu_s": 0.0})
-    reported = ("device", "fit_s", "snapshot_s", "peak_gpu_mb")
-    values: dict[str, Any] = {
-        **{name: report.get(name) for name in reported},
-        "exit": outcome.exit, "wall_s": outcome.wall_s + earlier["wall_s"],
-        "cpu_s": outcome.cpu_s + earlier["cpu_s"], "peak_rss_mb": peak_mb,
-        "versions": report.get("versions", {}), "notes": report.get("notes", {}),
-        "hashes": {**resolved.initial_record["hashes"], "environment": report.get("environment")},
-    }  # fmt: skip
-    if opened:
-        status, reason = "invalid", f"opened {opened[0]}"
-    elif outcome.ended == "stopped":
-        status, reason = "killed", "ended from outside"
-    elif outcome.ended == "timeout":
-        status, reason = "timeout", f"ran longer than {request.minutes:g} minutes"
-    elif outcome.ended == "oom":
-        status, reason = "oom", f"used more than {request.memory_gb:g} GiB"
-    elif outcome.exit != 0 or "failure" in report:
-        status, reason = _failure(outcome, report)
+def _protection(resolved: ResolvedRequest) -> tuple[Protection, list[Path]]:
+    """Return what protects the run, and what it must not open.
+
+    It was decided for the whole benchmark; by hand it is decided for this run.
+    """
+    request, environment = resolved.request, resolved.card.environment
+    if request.protection is not None:
+        protection, hide = read_protection(request.protection, environment)
     else:
-        genes = resolved.facts["genes"] if resolved.impute else None
-        problem = validate.problem_with(output, resolved.cells, genes)
-        status, reason = ("invalid", problem) if problem else ("ok", "")
+        python = interpreter(environment)
+        assert python is not None, "a run without its environment is unavailable"
+        protection = protect(request.sandbox, python)
+        hide = _raw_data_of_all_cards() if request.hide is None else list(request.hide)
+    return protection, protected_paths(request, hide)
+
+
+def _result(
+    resolved: ResolvedRequest, work: Workspace, outcome: Outcome, opened: list[str]
+) -> dict[str, Any]:
+    """Return status, reason and what comes of the child's answer."""
+    try:
+        report, problem = read_report(work.output), None
+    except Refused as error:
+        report, problem = ChildReport(), str(error)
+    values: dict[str, Any] = {
+        "fit_s": report.fit_s, "snapshot_s": report.snapshot_s, "notes": report.notes,
+        "device": _device(resolved, report), "peak_gpu_mb": report.peak_gpu_mb,
+    }  # fmt: skip
+    status, reason = _ending(resolved.request, outcome, opened, report, problem)
     if status == "ok":
-        values["n_clusters"] = validate.count_clusters(output)
-    return {**values, "status": status, "reason": reason or None}
+        try:
+            expected = outputs.Expected(
+                resolved.request.input, resolved.cells, resolved.impute, resolved.request.snapshots
+            )
+            values["n_clusters"] = outputs.keep_outputs(
+                work.output, resolved.request.out, expected, report.trace
+            )
+            values["outputs"] = outputs.checksums(resolved.request.out)
+        except Refused as error:
+            status, reason = "invalid", str(error)
+    return {**values, "status": status, "reason": reason}
 
 
-def _failure(outcome: Outcome, report: dict[str, Any]) -> tuple[str, str]:
-    """Return status and reason of a child that failed by itself."""
-    if "failure" in report:
-        return report["failure"], report["reason"]
-    if outcome.exit in (-signal.SIGKILL, 128 + signal.SIGKILL):
-        return "oom", "killed by the system (signal 9), most likely for memory"
-    if outcome.exit < 0:
-        return "crash", f"ended by signal {signal.Signals(-outcome.exit).name}"
-    return "crash", f"ended with exit status {outcome.exit} and no report"
+def _device(resolved: ResolvedRequest, report: ChildReport) -> str | None:
+    """Return what computed; without a lease it can only be the CPU."""
+    return report.device if resolved.request.gpus else "cpu"
 
 
-def protected_paths(request: Request) -> list[Path]:
+def _ending(
+    request: Request, outcome: Outcome, opened: list[str], report: ChildReport, problem: str | None
+) -> tuple[str, str | None]:
+    """Return status and reason of a child that has ended, before its answer is looked at."""
+    if opened or outcome.exit == child.TRIPPED:
+        return "invalid", f"opened {clean(opened[0]) if opened else 'a file that it must not'}"
+    if outcome.ended == "stopped":
+        return "killed", "ended from outside"
+    if outcome.ended == "timeout":
+        return "timeout", f"ran longer than {request.minutes:g} minutes"
+    if outcome.ended == "oom":
+        return "oom", f"used more than {request.memory_gb:g} GiB"
+    if report.failure is not None:
+        return report.failure, report.reason
+    if outcome.exit == 0:
+        return ("invalid", problem) if problem else ("ok", None)
+    told = f"; {problem}" if problem else ""
+    number = -outcome.exit if outcome.exit < 0 else outcome.exit - 128
+    if number == signal.SIGKILL and outcome.host_ran_out:
+        return "killed", "a fault of the host: the system ran out of memory"
+    if number in signal.valid_signals():
+        return "crash", f"ended by signal {signal.Signals(number).name}{told}"
+    return "crash", f"ended with exit status {outcome.exit} and no report{told}"
+
+
+def protected_paths(request: Request, hide: list[Path]) -> list[Path]:
     """Return what a method must not open: every result, and the raw data wherever they lie."""
-    hide = _raw_data_of_all_cards() if request.hide is None else request.hide
-    roots = [REPOSITORY / "results", *(REPOSITORY / path for path in hide)]
+    roots = [REPOSITORY / "results", WORK.parent, *(REPOSITORY / path for path in hide)]
     parents = request.input.resolve().parents
     if len(parents) > 2 and (parents[2] / "vault").is_dir():
         roots.append(parents[2])
@@ -163,28 +237,6 @@ def _raw_data_of_all_cards() -> list[Path]:
     """Return where raw data of any card may lie: the default cache, and installed packages."""
     files = [file for name in find_datasets() for file in dataset_card(name).files]
     return [Path("data"), *(path for file in files if (path := packaged(file)) is not None)]
-
-
-@contextmanager
-def _working_folder(out: Path) -> Iterator[Path]:
-    """Yield a fresh folder for the child beside its output, and remove it afterwards."""
-    work = out.resolve() / ".work"
-    shutil.rmtree(work, ignore_errors=True)
-    try:
-        for name in ("cwd", "output", "home", "tmp"):
-            (work / name).mkdir(parents=True)
-        yield work
-    finally:
-        shutil.rmtree(work, ignore_errors=True)
-
-
-def _move_outputs(work: Path, out: Path, ok: bool) -> None:
-    """Move the log out of the working folder, and the results where the run is whole."""
-    for name in OUTPUTS:
-        (out / name).unlink(missing_ok=True)
-        if ok and (work / "output" / name).is_file():
-            os.replace(work / "output" / name, out / name)
-    os.replace(work / "log.txt", out / "log.txt")
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from blindfold.core.expression import read_expression
 from blindfold.core.layout import Layout
 from blindfold.core.log import track
 from blindfold.core.methods import split_variant
-from blindfold.core.run_files import read_partition, read_record, read_snapshots
+from blindfold.core.run_files import read_partition, read_snapshots, verified_record
 from blindfold.core.truth import read_truth
 from blindfold.score.evidence import Evidence, Reference
 from blindfold.score.held_out import read_held_out, read_imputed
@@ -49,7 +49,7 @@ def score(
     BlindfoldError
         For an unknown metric, a damaged file, or clusters that lack a cell.
     """
-    records = {run: read_record(results, dataset, method, *run) for run in runs}
+    records = {run: verified_record(results, dataset, method, *run) for run in runs}
     succeeded = any(record["status"] == "ok" for record in records.values())
     reference = open_reference(results, dataset, normalised=succeeded)
     chosen = [each for each in choose_metrics(metrics) if reference.can_give(each.needs)]

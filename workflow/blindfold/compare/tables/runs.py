@@ -26,7 +26,9 @@ COLUMNS = {
     "threads": Column("threads of every library"),
     "attempt": Column("number of the attempt that is recorded", "Attempt"),
     "exit": Column("exit status of the process"),
-    "sandbox": Column("protection that the method ran under", "Protection"),
+    "sandbox": Column(
+        "the wall that the method ran behind; unprotected where there was none", "Protection"
+    ),
     "started": Column("when it began, UTC"),
     "ended": Column("when it ended, UTC"),
     "lease": Column("devices that were lent to it", "Lease"),
