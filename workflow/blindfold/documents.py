@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -27,6 +28,7 @@ def documents() -> dict[Path, str]:
         DOCS / "data.md": {"datasets": markdown_datasets()},
         DOCS / "tables.md": {"tables": tables(), "figures": figures()},
         DOCS / "extending.md": {"evidence": evidence(), "metrics": metrics()},
+        DOCS / "honesty.md": {"attacks": attacks()},
     }
     return {path: fill_in(path, made) for path, made in parts.items()}
 
@@ -124,6 +126,13 @@ def evidence() -> str:
         for name, meaning in sorted(EVIDENCE.items())
     ]
     return markdown_table(["argument", "needs labels", "what it is"], lines)
+
+
+def attacks() -> str:
+    """Return what every attack achieves behind every wall, as tests/hostile checks it."""
+    with (REPOSITORY / "tests" / "hostile" / "attacks.csv").open(newline="") as handle:
+        header, *lines = csv.reader(handle)
+    return markdown_table(header, [[line[0].replace("_", " "), *line[1:]] for line in lines])
 
 
 def metrics() -> str:
