@@ -24,7 +24,7 @@ from blindfold.run.run import run
 from blindfold.run.walls import protect, write_protections
 from tests.conftest import REPOSITORY, needs_bwrap, needs_landlock
 
-TABLE = pd.read_csv(REPOSITORY / "tests" / "hostile" / "attacks.csv").set_index("attack")
+TABLE = pd.read_csv(REPOSITORY / "docs" / "attacks.csv").set_index("attack")
 NOTES = [Path(folder) / "hostile-note" for folder in ("/dev/shm", "/tmp", "/var/tmp")]
 HERE = (str(REPOSITORY / "tests" / "hostile"),)
 WALLS = [pytest.param("bwrap", marks=needs_bwrap), pytest.param("landlock", marks=needs_landlock),

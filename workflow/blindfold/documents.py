@@ -130,7 +130,7 @@ def evidence() -> str:
 
 def attacks() -> str:
     """Return what every attack achieves behind every wall, as tests/hostile checks it."""
-    with (REPOSITORY / "tests" / "hostile" / "attacks.csv").open(newline="") as handle:
+    with (DOCS / "attacks.csv").open(newline="") as handle:
         header, *lines = csv.reader(handle)
     return markdown_table(header, [[line[0].replace("_", " "), *line[1:]] for line in lines])
 
