@@ -1,7 +1,6 @@
 """Every trained method, found by looking in the folder, on planted data.
 
-Of its variants the paper's and the authors'; that the others repeat is asked in one process, in
-tests/methods/test_every_method.py.
+That every variant repeats is asked in one process, in tests/methods/test_every_method.py.
 """
 
 import json
@@ -18,18 +17,14 @@ SETTINGS = {**SHORT, "width": 50, "kmeans_starts": 1}
 
 
 def entries() -> list[dict]:
-    """Return shortened entries of a configuration for each trained method."""
+    """Return a shortened entry of a configuration for each trained method."""
     found = []
     for name in NAMES:
         described = card(name)
         if "epochs" not in described["parameters"]:
             continue
         params = {key: SETTINGS[key] for key in described["parameters"] if key in SETTINGS}
-        for variant in described["variants"]:
-            if variant not in ("described", "released"):
-                continue
-            asked = name if variant == "described" else f"{name}@{variant}"
-            found.append({"name": asked, "params": params})
+        found.append({"name": name, "params": params})
     return found
 
 
