@@ -271,10 +271,16 @@ def start_hanging(wanted: Request) -> subprocess.Popen:
         "--methods-path", BAD[0], "--sandbox", "tripwire",
     ]  # fmt: skip
     supervisor = subprocess.Popen(command, cwd=REPOSITORY)
-    started = psutil.Process(supervisor.pid)
-    wait_for(lambda: any("methods.runner" in each.cmdline() for each in started.children()))
+    wait_for(lambda: runs_its_method(supervisor.pid))
     time.sleep(1.5)
     return supervisor
+
+
+def runs_its_method(supervisor: int) -> bool:
+    with contextlib.suppress(psutil.Error):
+        children = psutil.Process(supervisor).children()
+        return any("methods.runner" in child.cmdline() for child in children)
+    return False
 
 
 def gone(process: psutil.Process) -> bool:

@@ -1,17 +1,19 @@
-"""One run per device: a lock file for each device of this machine, or what a scheduler gave."""
+"""One run per device: a lock file for each device of this host, whoever asks and from where."""
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import os
-import shutil
 import socket
-import subprocess
-import tempfile
+import stat
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
+
+from blindfold.run.devices import Device, visible_devices
 
 _SCHEDULERS = {
     "slurm": "SLURM_JOB_ID",
@@ -32,33 +34,21 @@ def scheduler() -> dict[str, Any]:
     return {"name": "local", "job_id": None, "node": socket.gethostname()}
 
 
-def visible_devices() -> list[str]:
-    """Return the devices of this machine or job: ``BLINDFOLD_GPUS``, the scheduler's, or all."""
-    for variable in ("BLINDFOLD_GPUS", "CUDA_VISIBLE_DEVICES"):
-        if variable in os.environ:
-            return [name for name in os.environ[variable].split(",") if name.strip()]
-    if shutil.which("nvidia-smi") is None:
-        return []
-    query = ["nvidia-smi", "--query-gpu=index", "--format=csv,noheader"]
-    answer = subprocess.run(query, capture_output=True, text=True, timeout=60)
-    return answer.stdout.split() if answer.returncode == 0 else []
-
-
 def lock_folder() -> Path:
-    """Return the host's folder of device locks; it must lie on a local disk."""
-    fallback = Path(tempfile.gettempdir()) / f"blindfold-devices-{os.getuid()}"
-    return Path(os.environ.get("BLINDFOLD_LOCKS", fallback))
+    """Return the folder of device locks of all users of this host."""
+    return Path(os.environ.get("BLINDFOLD_LOCKS", "/tmp/blindfold-devices"))
 
 
 @contextmanager
 def lease(
     number: int, stopped: Callable[[], bool] = lambda: False, poll_s: float = 0.2
-) -> Iterator[tuple[list[str], list[int]]]:
-    """Wait for ``number`` devices and yield their names and the file descriptors that hold them.
+) -> Iterator[tuple[list[Device], list[int]]]:
+    """Wait for ``number`` devices and yield them and the file descriptors that hold them.
 
     The descriptors are handed to the child, so that a device stays leased as long as anything
-    computes on it, even if the supervisor is killed. Under a scheduler, the devices that it gave
-    are used without a lock. Where there are fewer devices than asked for, none are leased.
+    computes on it, even if the supervisor is killed. Devices that a scheduler gave are locked
+    too: several runs may share what it gave. Where there are fewer devices than asked for, none
+    are leased.
 
     Parameters
     ----------
@@ -68,40 +58,61 @@ def lease(
         Asked while waiting; True ends the wait with no devices.
     poll_s
         Seconds between two tries.
+
+    Raises
+    ------
+    HostFault
+        Where the machine does not say in time which devices it has.
     """
     devices = visible_devices() if number else []
     if len(devices) < number or number == 0:
         yield [], []
-    elif scheduler()["name"] != "local":
-        yield devices[:number], []
-    else:
-        with ExitStack() as stack:
-            held: list[tuple[str, IO[str]]] = []
-            while len(held) < number and not stopped():
-                held = _lock_devices(devices, number)
-                if not held:
-                    time.sleep(poll_s)
-            for _, handle in held:
-                stack.enter_context(handle)
-            yield [device for device, _ in held], [handle.fileno() for _, handle in held]
+        return
+    with ExitStack() as stack:
+        held: list[tuple[Device, int]] = []
+        while len(held) < number and not stopped():
+            held = _lock_devices(devices, number)
+            if not held:
+                time.sleep(poll_s)
+        for _, descriptor in held:
+            stack.callback(os.close, descriptor)
+        yield [device for device, _ in held], [descriptor for _, descriptor in held]
 
 
-def _lock_devices(devices: list[str], number: int) -> list[tuple[str, IO[str]]]:
+def _lock_devices(devices: list[Device], number: int) -> list[tuple[Device, int]]:
     """Lock ``number`` devices at once, or none of them."""
-    import fcntl
-
     folder = lock_folder()
-    folder.mkdir(parents=True, exist_ok=True)
-    held: list[tuple[str, IO[str]]] = []
+    with suppress(FileExistsError):
+        folder.mkdir(parents=True)
+        folder.chmod(0o1777)  # for every user
+    held: list[tuple[Device, int]] = []
     for device in devices:
-        handle = (folder / f"{device.replace('/', '_')}.lock").open("a")
+        descriptor = _open_lock(folder / f"{device.name.replace('/', '_')}.lock")
         try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            held.append((device, handle))
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            held.append((device, descriptor))
         except BlockingIOError:
-            handle.close()
+            os.close(descriptor)
         if len(held) == number:
             return held
-    for _, locked in held:
-        locked.close()
+    for _, descriptor in held:
+        os.close(descriptor)
     return []
+
+
+def _open_lock(path: Path) -> int:
+    """Open a lock file, which may be another user's; to lock it, reading is enough."""
+    flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC
+    while True:
+        try:
+            descriptor = os.open(path, flags)
+        except FileNotFoundError:
+            with suppress(FileExistsError):
+                descriptor = os.open(path, flags | os.O_CREAT | os.O_EXCL, 0o644)
+                os.fchmod(descriptor, 0o644)
+                return descriptor
+            continue
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            os.close(descriptor)
+            raise OSError(errno.EINVAL, "a device lock is no regular file", str(path))
+        return descriptor

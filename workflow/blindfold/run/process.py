@@ -95,24 +95,29 @@ def supervise(
     copying.start()
     meter = _TreeMeter(others)
     ended = "exit"
-    while os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT | os.WNOHANG) is None:
-        began = time.monotonic()
-        rss_mb = meter.sample()
-        if stopped():
-            ended = "stopped"
-        elif rss_mb > limit_mb:
-            ended = "oom"
-        elif time.monotonic() - start > limit_s:
-            ended = "timeout"
-        if ended != "exit":
-            break
-        tick(time.monotonic() - start, meter.cpu_s)
-        time.sleep(max(_POLL_S, _METER_SHARE * (time.monotonic() - began)))
-    wall_s = time.monotonic() - start
-    meter.sample()
-    cpu_s, status = _kill_and_reap(child.pid, others, keep_status=ended == "exit")
-    child.returncode = status
-    copying.join(timeout=10)
+    try:
+        while os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT | os.WNOHANG) is None:
+            began = time.monotonic()
+            rss_mb = meter.sample()
+            if stopped():
+                ended = "stopped"
+            elif rss_mb > limit_mb:
+                ended = "oom"
+            elif time.monotonic() - start > limit_s:
+                ended = "timeout"
+            if ended != "exit":
+                break
+            tick(time.monotonic() - start, meter.cpu_s)
+            time.sleep(max(_POLL_S, _METER_SHARE * (time.monotonic() - began)))
+        wall_s = time.monotonic() - start
+        meter.sample()
+    except BaseException:
+        ended = "error"
+        raise
+    finally:
+        cpu_s, status = _kill_and_reap(child.pid, others, keep_status=ended == "exit")
+        child.returncode = status
+        copying.join(timeout=10)
     ran_out = _victims_of_the_kernel() > victims
     return Outcome(ended, status, wall_s, max(cpu_s, meter.cpu_s), meter.peak_mb, ran_out)
 

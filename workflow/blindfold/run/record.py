@@ -59,6 +59,9 @@ class RunRecord(Strict):
     peak_rss_mb: float | None
     peak_gpu_mb: float | None
     device: str | None
+    gpu: dict[str, str | None] | None = Field(
+        description="model, driver and CUDA version of the leased devices"
+    )
     threads: int
     attempt: int
     scheduler: Scheduler
@@ -102,7 +105,8 @@ def initial_record(
         "dataset": dataset, "method": name, "variant": variant, "k": k,
         "seed": repeat, "params": {**params, "seed": seed}, "n_clusters": n_clusters,
         **dict.fromkeys(costs), "device": None, "threads": threads, "attempt": attempt,
-        "scheduler": scheduler(), "exit": None, "log_tail": "", "lease": [], "sandbox": None,
+        "scheduler": scheduler(), "exit": None, "log_tail": "", "lease": [],
+        "gpu": None, "sandbox": None,
         "versions": {}, "hashes": {"input": input_hash, "code": code, "environment": None},
         "key": None, "outputs": {}, "notes": {}, "started": now(), "ended": now(),
     }  # fmt: skip

@@ -8,6 +8,7 @@ import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from blindfold.core.log import log
 from blindfold.run import checkpoint, child, outputs, record
 from blindfold.run.alone import Claim, alone
 from blindfold.run.child_report import ChildReport, read_report
+from blindfold.run.devices import Device, HostFault, MemoryWatch, driver
 from blindfold.run.lease import lease, scheduler
 from blindfold.run.leavings import Refused, clean
 from blindfold.run.process import Outcome, supervise
@@ -93,7 +95,7 @@ def _attempt(resolved: ResolvedRequest, claim: Claim, signals: list[int]) -> dic
             raise
         told = os.strerror(error.errno or 0)
     except BlindfoldError as error:
-        if not isinstance(error.__cause__, OSError):
+        if not isinstance(error, HostFault) and not isinstance(error.__cause__, OSError):
             raise
         told = error.what
     outputs.remove_outputs(resolved.request.out)
@@ -106,8 +108,11 @@ def _run_child(
     request, out = resolved.request, resolved.request.out
     protection, hidden = _protection(resolved)
     with lease(request.gpus, lambda: bool(signals)) as (devices, fds):
-        values |= {"lease": devices, "sandbox": protection.wall, "versions": protection.versions,
-                   "started": record.now()}  # fmt: skip
+        names = [device.name for device in devices]
+        values |= {
+            "lease": names, "sandbox": protection.wall, "versions": protection.versions,
+            "gpu": _gpu(devices), "started": record.now(),
+        }  # fmt: skip
         if len(devices) < request.gpus and not request.allow_cpu and not signals:
             reason = f"{request.gpus} GPUs asked for, fewer on this machine"
             return {**values, "status": "unavailable", "reason": reason}
@@ -121,11 +126,18 @@ def _run_child(
             workspace(request.input, state, protection.wall == "bwrap") as work,
             child.pipe() as (reader, writer),
         ):
+            watch = MemoryWatch()
+
+            def tick(wall_s: float, cpu_s: float) -> None:
+                claim.tick(before[0] + wall_s, before[1] + cpu_s)
+                if devices:
+                    watch.look()
+
             claim.beat.work = str(work.outside)
             claim.tick(*before, now=True)
             tripwire = writer.fileno() if protection.wall != "none" else None
-            env = child.environment(resolved.card, work, devices)
-            job = child.write_job(resolved, work, devices, protection, hidden, tripwire)
+            env = child.environment(resolved.card, work, names)
+            job = child.write_job(resolved, work, names, protection, hidden, tripwire)
             outcome = supervise(
                 child.command(resolved, job, work, protection, hidden, gpus=bool(devices)),
                 env=env,
@@ -135,7 +147,7 @@ def _run_child(
                 limit_s=request.minutes * 60,
                 limit_mb=request.memory_gb * 1024,
                 stopped=lambda: bool(signals),
-                tick=lambda wall_s, cpu_s: claim.tick(before[0] + wall_s, before[1] + cpu_s),
+                tick=tick,
             )
             values |= {
                 "ended": record.now(), "exit": outcome.exit, "peak_rss_mb": outcome.peak_rss_mb,
@@ -146,9 +158,19 @@ def _run_child(
             writer.close()
             opened = reader.read().decode(errors="replace").splitlines()
             values |= _result(resolved, work, outcome, opened)
+            seen = [each for each in (watch.peak_mb, values["peak_gpu_mb"]) if each is not None]
+            values["peak_gpu_mb"] = max(seen, default=None) if devices else None
     if values["fit_s"] is not None and values["fit_s"] > values["wall_s"]:
         values["fit_s"] = None  # the child's word, and more than it can be
     return values
+
+
+def _gpu(devices: list[Device]) -> dict[str, str | None] | None:
+    """Return model and driver of the leased devices; None without a lease."""
+    if not devices:
+        return None
+    models = sorted({device.model for device in devices if device.model})
+    return {"model": ", ".join(models) or None, **asdict(driver())}
 
 
 def _protection(resolved: ResolvedRequest) -> tuple[Protection, list[Path]]:
