@@ -19,7 +19,6 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from methods.blinded import read_blinded
 from methods.checkpoint import FileCheckpoint
 from methods.contract import Data, InvalidOutput, Job, Params, Result
 from methods.imputed import write_imputed
@@ -101,25 +100,44 @@ def _arm(job: dict[str, Any]) -> None:
 
 
 def read_input(job: dict[str, Any]) -> tuple[Data, list[str]]:
-    """Return what the method may see, and the anonymous cell names."""
-    import numpy as np
+    """Return what the method may see, and the anonymous cell names.
 
-    given = read_blinded(job["input"])
-    wants_place = "coordinates" in job["needs"] and given.coordinates is not None
+    With h5py alone: anndata takes longer to import than many a method to run.
+
+    Raises
+    ------
+    ValueError
+        Where the counts are not in CSR.
+    """
+    import h5py
+    import numpy as np
+    import scipy.sparse as sp
+
     sees = "image" in job["needs"]
     wants_image = sees and Path(job["image"]).exists()
     has_features = sees and Path(job["image_features"]).exists()
-    data = Data(
-        counts=given.counts,
-        genes=given.genes,
-        coordinates=given.coordinates if wants_place else None,
-        pitch=given.facts.get("pitch") if wants_place else None,
-        image=_read_image(job["image"]) if wants_image else None,
-        scale=given.facts.get("scale") if wants_image else None,
-        batch=given.batch,
-        image_features=np.load(job["image_features"]) if has_features else None,
-    )
-    return data, given.cells
+    with h5py.File(job["input"], "r") as file:
+        x, obs, place = file["X"], file["obs"], file.get("obsm/spatial")
+        if x.attrs.get("encoding-type") != "csr_matrix":
+            raise ValueError("X of the input is no CSR matrix")
+        parts = (x["data"][:].astype(np.float32), x["indices"][:], x["indptr"][:])
+        facts = {name: fact[()] for name, fact in file.get("uns/blindfold", {}).items()}
+        wants_place = "coordinates" in job["needs"] and place is not None
+        data = Data(
+            counts=sp.csr_matrix(parts, shape=tuple(x.attrs["shape"])),
+            genes=np.array(_names(file["var"]), dtype=str),
+            coordinates=place[:].astype(float) if wants_place else None,
+            pitch=float(facts["pitch"]) if wants_place and "pitch" in facts else None,
+            image=_read_image(job["image"]) if wants_image else None,
+            scale=float(facts["scale"]) if wants_image and "scale" in facts else None,
+            batch=obs["batch/codes"][:].astype(int) if "batch" in obs else None,
+            image_features=np.load(job["image_features"]) if has_features else None,
+        )
+        return data, list(_names(obs))
+
+
+def _names(frame: Any) -> Any:
+    return frame[frame.attrs["_index"]].asstr()[:]
 
 
 def _read_image(path: str) -> Any:

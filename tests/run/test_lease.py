@@ -46,7 +46,7 @@ def pretend(monkeypatch, tmp_path, listing: str, seconds: float = 0) -> None:
     (tmp_path / "listing").write_text(listing)
     (tmp_path / "asked").write_text(ASKED)
     tool.write_text(
-        f"#!/bin/sh\nsleep {seconds}\n"
+        f"#!/bin/sh\n{f'exec sleep {seconds}' if seconds else ''}\n"
         f'[ "$1" = -L ] && cat {tmp_path}/listing || cat {tmp_path}/asked\n'
     )
     tool.chmod(0o755)
