@@ -1,7 +1,4 @@
-"""Every trained method, found by looking in the folder, on planted data.
-
-That every variant repeats is asked in one process, in tests/methods/test_every_method.py.
-"""
+"""Every trained method in every variant, found by looking in the folder, on planted data."""
 
 import json
 
@@ -17,14 +14,16 @@ SETTINGS = {**SHORT, "width": 50, "kmeans_starts": 1}
 
 
 def entries() -> list[dict]:
-    """Return a shortened entry of a configuration for each trained method."""
+    """Return a shortened entry of a configuration for each variant of each trained method."""
     found = []
     for name in NAMES:
         described = card(name)
         if "epochs" not in described["parameters"]:
             continue
         params = {key: SETTINGS[key] for key in described["parameters"] if key in SETTINGS}
-        found.append({"name": name, "params": params})
+        for variant in described["variants"]:
+            asked = name if variant == "described" else f"{name}@{variant}"
+            found.append({"name": asked, "params": params})
     return found
 
 

@@ -1,6 +1,6 @@
 """Peak memory and largest arrays of trained and imputing methods above 5,000 spots.
 
-A quadratic array makes four times from 5,000 to 10,000 cells, a linear one two.
+A quadratic array makes sixteen times from 5,000 to 20,000 cells, a linear one four.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ def test_memory_grows_with_the_spots_and_no_array_is_dense(name):
 
 @pytest.mark.slow
 def test_all_pairs_of_spots_are_taken_in_blocks():
-    """Losses over all pairs of 10,000 spots, not over sampled ones."""
+    """Losses over all pairs of 20,000 spots, not over sampled ones."""
     grows_with_the_cells("stmfg", "spatial", exact_pairs_up_to=MANY)
 
 

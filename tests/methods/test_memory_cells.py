@@ -1,6 +1,6 @@
 """Peak memory and largest arrays of trained and imputing methods above 5,000 cells.
 
-A quadratic array makes four times from 5,000 to 10,000 cells, a linear one two.
+A quadratic array makes sixteen times from 5,000 to 20,000 cells, a linear one four.
 """
 
 from __future__ import annotations
@@ -19,5 +19,5 @@ def test_memory_grows_with_the_cells_and_no_array_is_dense(name):
 
 @pytest.mark.slow
 def test_all_pairs_of_cells_are_taken_in_blocks():
-    """Losses over all pairs of 10,000 cells, not over sampled ones."""
+    """Losses over all pairs of 20,000 cells, not over sampled ones."""
     grows_with_the_cells("sctag", "scrna", exact_graph_up_to=MANY)

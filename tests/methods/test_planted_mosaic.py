@@ -55,9 +55,9 @@ def score(name: str, seed: int, torn: bool = False) -> float:
 @pytest.mark.slow
 @pytest.mark.parametrize("name", TRAINED)
 def test_coordinates_help(name):
-    """Median of three seeds above PCA + k-means, and above the same at shuffled coordinates."""
+    """Median of three seeds above PCA + k-means, and above both seeds at shuffled coordinates."""
     ours, plain = ([score(method, seed) for seed in range(3)] for method in (name, "pca_kmeans"))
-    torn = score(name, 0, torn=True)
+    torn = [score(name, seed, torn=True) for seed in range(2)]
     print(f"{name}: {ours}, at shuffled coordinates {torn}, PCA + k-means {plain}")
     assert np.median(ours) > np.median(plain)
-    assert np.median(ours) > torn
+    assert np.median(ours) > max(torn)

@@ -7,6 +7,7 @@ import os
 import stat
 import subprocess
 import time
+from itertools import pairwise
 
 import pytest
 
@@ -127,16 +128,17 @@ def test_a_tool_that_hangs_is_a_fault_of_the_host(monkeypatch, tmp_path):
 
 def hold(number: int, queue, seconds: float = 0.6) -> None:
     with lease(number) as (devices, _):
-        queue.put((time.monotonic(), names(devices)))
+        began = time.monotonic()
+        queue.put(began)
         time.sleep(seconds)
-        queue.put((time.monotonic(), names(devices)))
+        queue.put((began, time.monotonic(), names(devices)))
 
 
 def test_a_lease_waits_for_another_process():
     queue = multiprocessing.Queue()
     first = multiprocessing.Process(target=hold, args=(2, queue))
     first.start()
-    began, _ = queue.get(timeout=10)
+    began = queue.get(timeout=10)
     with lease(1) as (devices, _):
         assert time.monotonic() - began > 0.5
         assert len(devices) == 1
@@ -159,16 +161,15 @@ def test_many_at_once_never_share(monkeypatch, tmp_path, where):
             monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,1" if i % 2 else "GPU-aaaa-1,GPU-bbbb-2")
         runs.append(multiprocessing.Process(target=hold, args=(1, queue, 0.1)))
         runs[-1].start()
-    events = sorted(queue.get(timeout=30) for _ in range(16))
+    told = [queue.get(timeout=30) for _ in range(16)]
     for each in runs:
         each.join()
-    held: set[str] = set()
-    for _, (device,) in events:
-        held ^= {device}  # a device begins and ends by turns only if it is never shared
-        assert len(held) <= 2
+    intervals = sorted(each for each in told if isinstance(each, tuple))
+    assert len(intervals) == 8
     for device in ("GPU-aaaa-1", "GPU-bbbb-2"):
-        assert sum(device in found for _, found in events) % 2 == 0
-    assert not held
+        own = [each for each in intervals if each[2] == [device]]
+        assert own
+        assert all(before[1] <= after[0] for before, after in pairwise(own))
 
 
 def test_the_child_keeps_the_device_when_the_supervisor_is_gone():
