@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-_SYSTEM = (
+SYSTEM = (
     "/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/etc/ld.so.cache", "/etc/alternatives",
 )  # fmt: skip
 _DEVICES = ("/dev/nvidia", "/dev/dri")
@@ -71,7 +71,7 @@ def _isolation() -> list[str]:
 
 def _bind_system() -> list[str]:
     binds: list[str] = []
-    for path in map(Path, _SYSTEM):
+    for path in map(Path, SYSTEM):
         if path.is_symlink():
             binds += ["--symlink", str(path.readlink()), str(path)]
         elif path.exists():

@@ -67,7 +67,7 @@ def run(request: Request) -> int:
             values = {**resolved.initial_record, "status": "killed", "reason": reason}
         else:
             values = _attempt(resolved, claim, signals)
-        if signals:
+        if signals and values["status"] == "killed":
             record.journal(out, request.attempt, "killed", signal=signals[0])
             return 128 + signals[0]
         if values["status"] in ("oom", "killed") and request.attempt < request.last_attempt:

@@ -22,15 +22,12 @@ from blindfold.core.errors import BlindfoldError
 from blindfold.core.layout import REPOSITORY
 from blindfold.core.protections import WALLS, Wall
 from blindfold.run import landlock
-from blindfold.run.bwrap import bwrap_command
+from blindfold.run.bwrap import SYSTEM, bwrap_command
 
 _DEVICES = ("null", "zero", "full", "random", "urandom")
 _GPU_DEVICES = ("nvidia*", "nvidia-caps/*", "dri/*", "kfd")
 _PROC = ("self", "cpuinfo", "meminfo", "stat", "version", "filesystems", "sys/vm", "sys/kernel")
-_SYSTEM = (
-    "/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/etc/ld.so.cache", "/etc/alternatives",
-    "/sys/devices/system/cpu", "/sys/devices/system/node",
-)  # fmt: skip
+_SYSTEM = (*SYSTEM, "/sys/devices/system/cpu", "/sys/devices/system/node")
 _TRIAL = """
 import sys, numpy
 try:
