@@ -1,6 +1,6 @@
 import pytest
 
-from blindfold.core.config import check_config, read_config
+from blindfold.core.config import check_config, in_its_file, read_config
 from blindfold.core.errors import BlindfoldError
 
 GOOD = {"name": "a", "datasets": ["pbmc68k"], "methods": ["pca_kmeans"]}
@@ -67,3 +67,17 @@ def test_broken_yaml_names_the_file(tmp_path):
     path.write_text("name: [")
     with pytest.raises(BlindfoldError, match=r"not valid YAML[\s\S]*broken\.yaml"):
         read_config([path])
+
+
+def test_an_error_names_the_file_in_which_its_key_stands(tmp_path):
+    default, mine = tmp_path / "config.yaml", tmp_path / "mine.yaml"
+    default.write_text("name: demo\nseeds: 3\n")
+    mine.write_text("seeds: many\n")
+    with pytest.raises(BlindfoldError) as caught:
+        check_config({**GOOD, "seeds": "many"})
+    assert f"file:     {mine}" in str(in_its_file(caught.value, [mine, default]))
+    with pytest.raises(BlindfoldError) as caught:
+        check_config({**GOOD, "name": "A b"})
+    assert f"file:     {default}" in str(in_its_file(caught.value, [mine, default]))
+    elsewhere = BlindfoldError("no such file", file="x.h5ad", field="seeds")
+    assert "x.h5ad" in str(in_its_file(elsewhere, [mine, default]))

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import re
-import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
 from tests.conftest import REPOSITORY
+from tests.e2e.checkout import Copy
 
 pytestmark = pytest.mark.slow
 
@@ -26,32 +23,6 @@ clusters: [truth]
 BLOCK = re.compile(r"^`([\w/]+\.(?:yaml|py))`:\n\n```\w+\n(.*?)```$", re.DOTALL | re.MULTILINE)
 
 
-class Copy:
-    """A copy of the repository that an extension is added to."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        for name in ("workflow", "methods", "docs", "envs", "configs"):
-            shutil.copytree(
-                REPOSITORY / name, folder / name, ignore=shutil.ignore_patterns("__pycache__")
-            )
-        for name in ("Snakefile", "config.yaml", "README.md"):
-            shutil.copy(REPOSITORY / name, folder)
-        (folder / "extended.yaml").write_text(CONFIG)
-
-    def run(self, *words: str) -> subprocess.CompletedProcess[str]:
-        """Run a command of the copy."""
-        env = {
-            **os.environ,
-            "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
-            "PYTHONPATH": f"{self.folder / 'workflow'}:{self.folder}",
-        }
-        return subprocess.run(
-            [sys.executable, "-m", *words], cwd=self.folder, env=env, capture_output=True,
-            text=True, timeout=600,
-        )  # fmt: skip
-
-
 @pytest.fixture(scope="module")
 def examples() -> dict[str, str]:
     """Return the text of each file that the document shows."""
@@ -63,6 +34,7 @@ def examples() -> dict[str, str]:
 def extended(tmp_path_factory, examples) -> Copy:
     """Return a copy with all examples in place, its benchmark run."""
     copy = Copy(tmp_path_factory.mktemp("extended") / "blindfold")
+    (copy.folder / "extended.yaml").write_text(CONFIG)
     before = {path: path.read_bytes() for path in copy.folder.rglob("*") if path.is_file()}
     for name, content in examples.items():
         path = copy.folder / name

@@ -123,10 +123,8 @@ def test_bad_configurations_end_before_the_first_job(workflow, text, words):
 
 def test_an_unwritable_results_folder(workflow):
     (workflow.folder / "results").write_text("a file where the folder should be")
-    done = workflow.blindfold(
-        "plan", "--out", "results/a/plan.json",
-        "--config", '{"name": "a", "datasets": ["pbmc68k"], "methods": ["pca_kmeans"]}',
-    )  # fmt: skip
+    config = workflow.config("a", "{name: a, datasets: [pbmc68k], methods: [pca_kmeans]}")
+    done = workflow.blindfold("plan", "--out", "results/a", "--configfile", config)
     assert done.returncode == 1
     assert "error: cannot write" in done.stderr
     assert "Traceback" not in done.stderr

@@ -38,7 +38,7 @@ def decided(tmp_path_factory) -> Callable[[str], Path]:
 
     @cache
     def file(wall: str) -> Path:
-        write_protections(folder / wall, {"main": protect(wall, Path(sys.executable))}, [])
+        write_protections(folder / wall, {"main": protect(wall, Path(sys.executable))})
         return folder / wall
 
     return file
@@ -47,7 +47,7 @@ def decided(tmp_path_factory) -> Callable[[str], Path]:
 def one_run(blinded: Path, method: str, wall: str, **change) -> Request:
     out = blinded.parents[2] / "runs" / "d" / method / "2" / "0"
     return Request(
-        method=method, input=blinded, out=out, seed=5,
+        method=method, input=blinded, out=out, seed=5, record_only=True,
         **{"clusters": "2", "methods_path": (*HERE, "methods"), "sandbox": wall, **change},
     )  # fmt: skip
 

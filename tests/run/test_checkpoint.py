@@ -14,6 +14,8 @@ import pytest
 
 from blindfold.core.layout import STATES
 from blindfold.run import checkpoint
+from blindfold.run.key import decided_by
+from blindfold.run.key import key as hash_of
 from blindfold.run.request import Request, resolve
 from blindfold.run.run import run
 from blindfold.run.walls import protect
@@ -47,7 +49,7 @@ def states(wanted: Request) -> list[Path]:
 
 
 def key(wanted: Request) -> str:
-    return checkpoint.key(resolve(wanted), "an environment", 0)
+    return hash_of(decided_by(resolve(wanted), "an environment", 0))
 
 
 def kill_in_the_middle(wanted: Request, number: int) -> None:
@@ -103,8 +105,8 @@ def test_what_decides_the_result_has_its_own_folder(blinded):
         {"params": {**SETTINGS["sctag"], "epochs": 61}},
     ):
         assert key(replace(first, **change)) != before, change
-    assert checkpoint.key(resolve(first), "another environment", 0) != before
-    assert checkpoint.key(resolve(first), "an environment", 1) != before
+    assert hash_of(decided_by(resolve(first), "another environment", 0)) != before
+    assert hash_of(decided_by(resolve(first), "an environment", 1)) != before
     blinded.write_bytes(blinded.read_bytes() + b" ")
     assert key(first) != before
 
@@ -130,7 +132,7 @@ def test_a_damaged_state_is_ignored_with_a_line_in_the_log(blinded):
         request(blinded, "sctag", "tripwire"), params={"epochs": 5, "cluster_epochs": 5}
     )
     python = Path(sys.executable)
-    decided = checkpoint.key(resolve(wanted), protect("tripwire", python).environment, 0)
+    decided = hash_of(decided_by(resolve(wanted), protect("tripwire", python).environment, 0))
     folder = checkpoint.own_folder(wanted.out, decided)
     (folder / "state").write_bytes(b"\x80\x05 no state at all" * 9)
     assert run(wanted) == 0

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import anndata
@@ -18,6 +19,7 @@ from PIL import Image
 
 from blindfold.core.errors import BlindfoldError
 from blindfold.run import record
+from blindfold.run.process import Outcome
 from blindfold.run.request import Request
 from blindfold.run.run import run
 from tests.conftest import REPOSITORY, needs_bwrap
@@ -28,7 +30,7 @@ BAD = (str(REPOSITORY / "tests" / "bad_methods"),)
 def request(blinded: Path, method: str, **change) -> Request:
     out = blinded.parents[2] / "runs" / "d" / method / "3" / "0"
     return Request(
-        method=method, input=blinded, out=out, seed=5,
+        method=method, input=blinded, out=out, seed=5, record_only=True,
         **{"clusters": "3", "methods_path": BAD, "sandbox": "tripwire", **change},
     )  # fmt: skip
 
@@ -303,3 +305,26 @@ def test_no_descriptor_is_left_open_or_closed_twice(blinded):
     for _ in range(5):
         run(request(blinded, "misbehave@noisy"))
     assert set(os.listdir("/proc/self/fd")) == before
+
+
+def test_by_hand_the_exit_status_tells(blinded):
+    """0 where it ended ok or does not apply, 3 where it failed; there is a record in any case."""
+    ends = {"misbehave@noisy": 0, "misbehave": 3}
+    for method, expected in ends.items():
+        wanted = replace(request(blinded, method), record_only=False)
+        assert run(wanted) == expected, method
+        assert (wanted.out / "run.json").is_file()
+
+
+def test_a_limit_of_processor_time_ends_a_run(blinded):
+    record = end(request(blinded, "misbehave@spin", cpu_minutes=0.03))
+    assert record["status"] == "timeout"
+    assert "0.03 minutes of processor time" in record["reason"]
+
+
+def test_a_run_that_got_no_processor_is_not_charged():
+    starved = Outcome("timeout", -9, wall_s=60, cpu_s=9, peak_rss_mb=1, waited_s=50, load=40)
+    assert starved.starved
+    assert "load 40.0" in starved.usage()
+    for other in ({"waited_s": 1}, {"cpu_s": 55}):  # it slept, or it worked
+        assert not replace(starved, **other).starved, other

@@ -67,8 +67,8 @@ def test_an_interpreter_that_does_not_start_is_told(tmp_path):
 
 def test_what_is_decided_is_read_back(tmp_path):
     decided = protect("none", PYTHON)
-    write_protections(tmp_path / "p.json", {"main": decided}, [Path("/data/raw")])
-    assert read_protection(tmp_path / "p.json", "main") == (decided, [Path("/data/raw")])
+    write_protections(tmp_path / "p.json", {"main": decided})
+    assert read_protection(tmp_path / "p.json", "main") == decided
     with pytest.raises(BlindfoldError, match="another"):
         read_protection(tmp_path / "p.json", "another")
 

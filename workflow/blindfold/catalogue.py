@@ -17,7 +17,7 @@ from blindfold.core.datasets import DatasetCard, dataset_card, find_datasets, ra
 from blindfold.core.errors import BlindfoldError, did_you_mean
 from blindfold.core.generated import markdown_table
 from blindfold.core.layout import Layout
-from blindfold.core.methods import find_methods, method_card
+from blindfold.core.methods import find_methods, method_card, without_card
 from blindfold.core.plan import read_plan
 
 FACTS = ["modality", "cells", "genes", "classes", "download"]
@@ -34,6 +34,8 @@ def list_methods(methods_path: list[str]) -> None:
         word, variants = card.fidelity.word, ", ".join(card.variants)
         rows.append([name, kind, word, data, variants, card.summary])
     _print(["method", "kind", "fidelity", "data", "variants", "summary"], rows)
+    for name, folder in without_card(methods_path).items():
+        print(f"{name}: left out, for {folder} has a model.py and no method.yaml")
 
 
 def list_datasets(cache: Path, mirror: list[str]) -> None:

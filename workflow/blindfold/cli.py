@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
@@ -17,9 +17,6 @@ from blindfold.core.io import explain_os_error
 from blindfold.core.layout import Layout
 from blindfold.core.log import setup
 from blindfold.upkeep import upkeep
-
-if TYPE_CHECKING:
-    from blindfold.core.datasets import DatasetCard
 
 app = typer.Typer(
     help="A label-blind benchmark of graph neural clustering.",
@@ -32,19 +29,7 @@ app.add_typer(upkeep)
 
 Results = Annotated[Path, typer.Option(help="folder of a benchmark, such as results/demo")]
 Cache = Annotated[Path, typer.Option(help="folder of downloads")]
-Card = Annotated[
-    str | None, typer.Option(help="a card as JSON, instead of workflow/datasets/ID.yaml")
-]
 ConfigFiles = Annotated[list[Path], typer.Option("--configfile", help="may be given several times")]
-
-
-def _card(dataset: str, text: str | None) -> DatasetCard:
-    from blindfold.core import io
-    from blindfold.core.datasets import DatasetCard, dataset_card
-
-    if text is None:
-        return dataset_card(dataset)
-    return io.validate(DatasetCard, _json("--card", text), f"card of {dataset}")
 
 
 def _json(option: str, text: str) -> Any:
@@ -54,68 +39,80 @@ def _json(option: str, text: str) -> Any:
         raise BlindfoldError("not JSON", field=option, found=text) from error
 
 
+def _version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        print(version("blindfold"))
+        raise typer.Exit
+
+
 @app.callback()
 def _options(
     debug: Annotated[bool, typer.Option(help="show tracebacks")] = False,
+    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True)] = False,
 ) -> None:
     setup(verbose=debug)
 
 
 @app.command()
 def plan(
-    config: Annotated[str, typer.Option(help="a configuration as JSON")],
-    out: Annotated[Path, typer.Option(help="where plan.json is written")],
+    configfile: ConfigFiles, out: Annotated[Path, typer.Option(help="a results folder")]
 ) -> None:
-    """Write the resolved configuration and every planned run."""
+    """Write the resolved configuration and every planned run, as the workflow does first."""
     from dataclasses import replace
 
-    from blindfold.core.config import check_config
+    from blindfold.core.config import read_config
     from blindfold.core.plan import make_plan, write_plan
 
-    made = make_plan(check_config(json.loads(config)))
-    write_plan(replace(made, layout=Layout(out.parent)))
+    write_plan(replace(make_plan(read_config(configfile)), layout=Layout(out)))
 
 
 @app.command()
 def fetch(
     dataset: str,
     results: Results,
-    card: Card = None,
-    cache: Cache = Path("data"),
+    cache: Annotated[Path | None, typer.Option(help="folder of downloads")] = None,
     mirror: Annotated[list[str] | None, typer.Option(help="folders or addresses")] = None,
-    offline: Annotated[bool, typer.Option(help="never ask a URL")] = False,
+    offline: Annotated[bool | None, typer.Option(help="never ask a URL")] = None,
 ) -> None:
-    """Make a dataset's raw files available, checksum-verified."""
+    """Make a dataset's raw files available, checksum-verified; by its plan where there is one."""
+    from blindfold.core.plan import planned_card, planned_sources
     from blindfold.fetch.fetch import fetch as step
 
-    found = _card(dataset, card)
-    print(step(found, Layout(results).fetched(dataset), cache, mirror or [], offline))
+    at = Layout(results)
+    planned = planned_sources(at)
+    card, mirror = planned_card(at, dataset), planned.mirror if mirror is None else mirror
+    offline = planned.offline if offline is None else offline
+    print(step(card, at.fetched(dataset), cache or planned.cache, mirror, offline))
 
 
 @app.command()
 def prepare(
     dataset: str,
     results: Results,
-    card: Card = None,
     permute_labels: Annotated[bool, typer.Option(help="for the canary alone")] = False,
 ) -> None:
     """Turn raw files into one standard AnnData with labels, in the vault."""
+    from blindfold.core.plan import planned_card
     from blindfold.prepare.prepare import prepare as step
 
-    print(step(dataset, _card(dataset, card), Layout(results), permute_labels))
+    at = Layout(results)
+    print(step(dataset, planned_card(at, dataset), at, permute_labels))
 
 
 @app.command()
 def blind(
     dataset: str,
     results: Results,
-    card: Card = None,
     seed: Annotated[int, typer.Option(help="the benchmark's seed")] = 0,
 ) -> None:
     """Write what methods see, and hide the labels."""
     from blindfold.blind.blind import blind as step
+    from blindfold.core.plan import planned_card
 
-    print(step(dataset, _card(dataset, card), Layout(results), seed))
+    at = Layout(results)
+    print(step(dataset, planned_card(at, dataset), at, seed))
 
 
 @app.command()
@@ -126,13 +123,20 @@ def run(
     out: Annotated[Path, typer.Option(help="folder for run.json and the output")],
     clusters: Annotated[str, typer.Option(help="an integer, truth or estimate")] = "truth",
     repeat: Annotated[int, typer.Option(help="number of the repeat, for the record")] = 0,
+    plan: Annotated[
+        Path | None, typer.Option(help="plan.json, for what stands in it: parameters and the like")
+    ] = None,
     params: Annotated[str, typer.Option(help="parameters as JSON")] = "{}",
     methods_path: Annotated[list[str] | None, typer.Option(help="folders of methods")] = None,
     minutes: Annotated[float, typer.Option(help="wall-clock limit")] = 20,
+    cpu_minutes: Annotated[float | None, typer.Option(help="limit of processor time")] = None,
     memory_gb: Annotated[float, typer.Option(help="memory limit, GiB")] = 6,
     gpus: Annotated[int, typer.Option(help="devices to lease")] = 0,
     allow_cpu: Annotated[bool, typer.Option(help="fall back to the CPU")] = False,
     snapshots: Annotated[int, typer.Option(help="intermediate partitions to keep")] = 0,
+    reuse: Annotated[
+        list[str] | None, typer.Option(help="results folders whose finished runs are taken over")
+    ] = None,
     sandbox: Annotated[str, typer.Option(help="auto, bwrap, landlock, tripwire or none")] = "auto",
     protection: Annotated[
         Path | None, typer.Option(help="as `blindfold protection --out` wrote it, instead")
@@ -142,19 +146,34 @@ def run(
     ] = None,
     attempt: Annotated[int, typer.Option(help="number of this attempt")] = 1,
     last_attempt: Annotated[int, typer.Option(help="the last attempt that may follow")] = 1,
+    record_only: Annotated[
+        bool, typer.Option(help="exit 0 wherever a record is written, whatever it says")
+    ] = False,
 ) -> None:
-    """Run one method on one blinded dataset, isolated and limited, and record how it went."""
-    from blindfold.run.request import Request
+    """Run one method on one blinded dataset, isolated and limited, and record how it went.
+
+    Exits 0 where it ended ok or does not apply, 3 where it failed.
+    """
+    from blindfold.run.request import Request, planned
     from blindfold.run.run import run as step
 
     request = Request(
         method=method, input=input, out=out, seed=seed, clusters=clusters, repeat=repeat,
         params=_json("--params", params), methods_path=tuple(methods_path or ["methods"]),
-        minutes=minutes, memory_gb=memory_gb, gpus=gpus, allow_cpu=allow_cpu, snapshots=snapshots,
-        sandbox=sandbox, protection=protection, hide=tuple(hide) if hide else None,
-        attempt=attempt, last_attempt=last_attempt,
+        minutes=minutes, cpu_minutes=cpu_minutes, memory_gb=memory_gb, gpus=gpus,
+        allow_cpu=allow_cpu, snapshots=snapshots, reuse=tuple(reuse or []), sandbox=sandbox,
+        protection=protection, hide=tuple(hide) if hide else None, attempt=attempt,
+        last_attempt=last_attempt, record_only=record_only,
     )  # fmt: skip
-    raise typer.Exit(step(request))
+    raise typer.Exit(step(request if plan is None else planned(request, plan)))
+
+
+@app.command()
+def why(run: Annotated[Path, typer.Argument(help="a folder such as RESULTS/runs/D/M/K/S")]) -> None:
+    """Say what would make a run of a benchmark be done again."""
+    from blindfold.run.why import why as step
+
+    print("\n".join(step(run)))
 
 
 @app.command()

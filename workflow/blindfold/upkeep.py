@@ -16,7 +16,6 @@ def protection(
     environment: Annotated[
         list[str] | None, typer.Option(help="environments of methods that are installed")
     ] = None,
-    hide: Annotated[list[Path] | None, typer.Option(help="what methods must not open")] = None,
     out: Annotated[
         Path | None, typer.Option(help="a file that the runs of a benchmark read")
     ] = None,
@@ -30,7 +29,7 @@ def protection(
     for words in dict.fromkeys(map(describe, found.values())):
         print(words)
     if out is not None:
-        write_protections(out, found, hide or [])
+        write_protections(out, found)
 
 
 @upkeep.command()

@@ -1,12 +1,13 @@
 rule blind:
     input:
         AT.prepared("{dataset}"),
+        plan=ancient(AT.plan),
     output:
         AT.input("{dataset}"),
         AT.card("{dataset}"),
         AT.truth("{dataset}"),
     params:
-        card=lambda wc: PLAN.datasets[wc.dataset].model_dump_json(exclude_defaults=True),
+        due=lambda wc: due.blinded(PLAN, wc.dataset),
         results=AT.root,
         seed=CONFIG.seed,
     log:
@@ -14,13 +15,13 @@ rule blind:
     conda:
         "../../envs/main.yaml"
     shell:
-        "blindfold blind {wildcards.dataset} --results {params.results} "
-        "--card {params.card:q} --seed {params.seed} > {log} 2>&1"
+        "blindfold blind {wildcards.dataset} --results {params.results} --seed {params.seed} "
+        "> {log} 2>&1"
 
 
 rule datasets:
     input:
-        AT.plan,
+        ancient(AT.plan),
         [AT.input(name) for name in PLAN.datasets],
     params:
         results=AT.root,

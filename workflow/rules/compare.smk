@@ -1,6 +1,6 @@
 rule compare:
     input:
-        AT.plan,
+        plan=ancient(AT.plan),
         records=RECORDS,
         scores=[
             AT.scores(dataset, method)
@@ -11,6 +11,7 @@ rule compare:
         directory(AT.tables),
         AT.provenance,
     params:
+        due=due.compared(PLAN),
         results=AT.root,
     log:
         AT.log("compare"),
@@ -26,6 +27,7 @@ rule figures:
     output:
         directory(AT.figures),
     params:
+        due=due.drawn(),
         results=AT.root,
     log:
         AT.log("figures"),

@@ -1,31 +1,22 @@
 rule plan:
+    # Only where there is none: another content is written before the first job, see onstart.
     output:
         AT.plan,
-    params:
-        config=CONFIG.model_dump_json(by_alias=True),
-        unavailable=list(PLAN.unavailable),
-    log:
-        AT.log("plan"),
-    conda:
-        "../../envs/main.yaml"
-    shell:
-        "blindfold plan --config {params.config:q} --out {output} 2> {log}"
+    run:
+        write_plan(PLAN)
 
 
 rule fetch:
+    input:
+        plan=ancient(AT.plan),
     output:
         AT.fetched("{dataset}"),
     params:
-        # A changed card is a changed dataset.
-        card=lambda wc: PLAN.datasets[wc.dataset].model_dump_json(exclude_defaults=True),
+        due=lambda wc: due.fetched(PLAN, wc.dataset),
         results=AT.root,
-        mirror=[f"--mirror={place}" for place in CONFIG.mirror],
-        offline="--offline" if CONFIG.offline else "",
-        cache=cache_folder(CONFIG),
     log:
         AT.log("fetch", "{dataset}"),
     conda:
         "../../envs/main.yaml"
     shell:
-        "blindfold fetch {wildcards.dataset} --results {params.results} --card {params.card:q} "
-        "--cache {params.cache:q} {params.mirror:q} {params.offline} > {log} 2>&1"
+        "blindfold fetch {wildcards.dataset} --results {params.results} > {log} 2>&1"

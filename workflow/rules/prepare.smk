@@ -1,10 +1,11 @@
 rule prepare:
     input:
         AT.fetched("{dataset}"),
+        plan=ancient(AT.plan),
     output:
         AT.prepared("{dataset}"),
     params:
-        card=lambda wc: PLAN.datasets[wc.dataset].model_dump_json(exclude_defaults=True),
+        due=lambda wc: due.prepared(PLAN, wc.dataset),
         permute="--permute-labels" if CONFIG.canary else "",
         results=AT.root,
     log:
@@ -12,5 +13,5 @@ rule prepare:
     conda:
         "../../envs/main.yaml"
     shell:
-        "blindfold prepare {wildcards.dataset} --results {params.results} "
-        "--card {params.card:q} {params.permute} > {log} 2>&1"
+        "blindfold prepare {wildcards.dataset} --results {params.results} {params.permute} "
+        "> {log} 2>&1"

@@ -6,6 +6,7 @@ rule report:
     output:
         AT.report,
     params:
+        due=due.reported(),
         results=AT.root,
     log:
         AT.log("report"),

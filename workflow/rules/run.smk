@@ -3,7 +3,6 @@ rule protection:
         AT.protection,
     params:
         sandbox=CONFIG.sandbox,
-        hide=[f"--hide={place}" for place in PLAN.labelled_paths()],
         environments=[f"--environment={name}" for name in PLAN.environments()],
         # their content, so that what is installed is asked again after a change
         locks=PLAN.locks(),
@@ -12,27 +11,29 @@ rule protection:
     conda:
         "../../envs/main.yaml"
     shell:
-        "blindfold protection --sandbox {params.sandbox} {params.environments} {params.hide:q} "
-        "--out {output} > {log} 2>&1"
+        "blindfold protection --sandbox {params.sandbox} {params.environments} --out {output} "
+        "> {log} 2>&1"
 
 
 rule run:
     input:
         data=AT.input("{dataset}"),
         card=AT.card("{dataset}"),
-        # only there in time: what protects a run does not change what it gives
-        protection=ancient(AT.protection),
+        protection=AT.protection,
+        # only there in time: what of it decides a result stands below
+        plan=ancient(AT.plan),
     output:
         AT.record("{dataset}", "{method}", "{k}", "{seed}"),
     params:
         out=lambda wc, output: Path(output[0]).parent,
         seed=lambda wc: derive_seed(CONFIG.seed, wc.dataset, wc.method, int(wc.seed)),
-        changes=lambda wc: json.dumps(PLAN.methods[wc.method].entry.params),
-        code=lambda wc: PLAN.methods[wc.method].code,
         gpus=lambda wc: PLAN.methods[wc.method].gpus(CONFIG),
-        methods_path=[f"--methods-path={place}" for place in CONFIG.methods_path],
-        allow_cpu="--allow-cpu" if CONFIG.limits.allow_cpu else "",
+        # not given to the run, which finds them by itself; a change makes it due
+        changes=lambda wc: PLAN.methods[wc.method].entry.params,
+        code=lambda wc: PLAN.methods[wc.method].code,
+        lock=lambda wc: due.lock(PLAN.methods[wc.method].card.environment),
         snapshots=CONFIG.snapshots,
+        accepted=due.accepted(),
         again=lambda wc, output: times_asked_again(Path(output[0]).parent),
     threads: lambda wc: PLAN.methods[wc.method].card.resources.threads
     # Limits are resources, not parameters: to raise them leaves finished runs as they are.
@@ -52,10 +53,9 @@ rule run:
     shell:
         "blindfold run --method {wildcards.method} --input {input.data} --out {params.out} "
         "--clusters {wildcards.k} --seed {params.seed} --repeat {wildcards.seed} "
-        "--params {params.changes:q} {params.methods_path:q} --minutes {resources.minutes} "
-        "--memory-gb {resources.memory_gb} --gpus {params.gpus} {params.allow_cpu} "
-        "--snapshots {params.snapshots} --protection {input.protection} "
-        "--attempt {resources.attempt} --last-attempt {resources.last_attempt} > {log} 2>&1"
+        "--plan {input.plan} --protection {input.protection} --minutes {resources.minutes} "
+        "--memory-gb {resources.memory_gb} --gpus {params.gpus} --attempt {resources.attempt} "
+        "--last-attempt {resources.last_attempt} --record-only > {log} 2>&1"
 
 
 rule runs:

@@ -13,7 +13,7 @@ rule score:
         runs=lambda wc: [
             f"--run={run.k}/{run.seed}" for run in RUNS_OF.get((wc.dataset, wc.method), [])
         ],
-        # named one by one, so that a new metric makes scores due
+        due=due.scored(PLAN),
         metrics=[f"--metric={metric.name}" for metric in METRICS],
     log:
         AT.log("score", "{dataset}", "{method}"),

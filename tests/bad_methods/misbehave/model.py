@@ -21,6 +21,9 @@ def fit(data: Data, params: Params, job: Job) -> Result:
             time.sleep(0.01)
     if params.how == "hang":
         time.sleep(3600)
+    if params.how == "spin":
+        while True:
+            pass
     if params.how == "nan":
         return Result(np.where(clusters == 0, np.nan, 1.0))
     if params.how == "short":

@@ -1,16 +1,18 @@
-"""The hash of a method's code: a finished run is current as long as it stays the same."""
+"""Hashes of code: what it made is current as long as they stay the same."""
 
 from __future__ import annotations
 
 import ast
 import functools
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 from blindfold.core import io
 from blindfold.core.layout import REPOSITORY
+
+LIBRARY = Path("workflow", "blindfold")
 
 
 class Source(NamedTuple):
@@ -44,36 +46,59 @@ def code_hash(folder: Path, repository: Path = REPOSITORY) -> str:
     folder, methods = folder.resolve(), repository.resolve() / "methods"
     own = [path for path in folder.rglob("*") if path.is_file() and not _ignored(path, folder)]
     python = [path for path in own if path.suffix == ".py"]
+    files = {*own, *import_closure([*python, methods / "runner.py"], methods)}
+    return _digest(files, lambda path: methods.parent if path.is_relative_to(methods) else folder)
+
+
+def step_hash(step: str, found: Iterable[str] = (), repository: Path = REPOSITORY) -> str:
+    """Return the hash of all code of ours that a step of the workflow runs.
+
+    Parameters
+    ----------
+    step
+        The module that is called, such as ``score/score.py``.
+    found
+        Patterns of further files that it finds by looking, such as ``score/metrics/*.py``.
+    repository
+        The folder that holds ``workflow/blindfold``.
+    """
+    library = repository.resolve() / LIBRARY
+    looked = [path for pattern in found for path in library.glob(pattern) if path.is_file()]
+    python = [path for path in looked if path.suffix == ".py"]
+    files = {*looked, *import_closure([library / step, *python], library)}
+    return _digest(files, lambda _: library)
+
+
+def _digest(files: set[Path], above: Callable[[Path], Path]) -> str:
+    """Hash files with their names below a folder."""
     digest = hashlib.sha256()
-    named = (
-        (path.relative_to(methods.parent if path.is_relative_to(methods) else folder), path)
-        for path in {*own, *import_closure([*python, methods / "runner.py"], methods)}
-    )
-    for name, path in sorted(named):
+    for name, path in sorted((path.relative_to(above(path)), path) for path in files):
         content = _parse(path.read_bytes()).digest if path.suffix == ".py" else io.sha256(path)
         digest.update(f"{name.as_posix()}\0{content}\n".encode())
     return digest.hexdigest()
 
 
-def import_closure(files: Iterable[Path], methods: Path) -> set[Path]:
-    """Return Python files and every module inside ``methods`` that runs when they are imported."""
+def import_closure(files: Iterable[Path], package: Path) -> set[Path]:
+    """Return Python files and every module of a package that runs when they are imported."""
     found: set[Path] = set()
     waiting = [*files]
     while waiting:
         path = waiting.pop()
         if path not in found:
             found.add(path)
-            waiting += _imported(path, methods)
+            waiting += _imported(path, package)
     return found
 
 
-def _imported(file: Path, methods: Path) -> Iterator[Path]:
-    """Yield the modules inside ``methods`` that a file imports, with the packages around them."""
+def _imported(file: Path, package: Path) -> Iterator[Path]:
+    """Yield the modules of a package that a file imports, with the packages around them."""
     for level, name in _parse(file.read_bytes()).imports:
-        start = file.parents[level - 1] if level else methods.parent
+        if not level and name.split(".")[0] != package.name:
+            continue
+        start = file.parents[level - 1] if level else package.parent
         module = start.joinpath(*name.split("."))
         for path in (module, *module.parents):
-            if not path.is_relative_to(methods):
+            if not path.is_relative_to(package):
                 break
             for candidate in (path.parent / f"{path.name}.py", path / "__init__.py"):
                 if candidate.is_file():
@@ -98,7 +123,7 @@ def _parse(source: bytes) -> Source:
 
 
 def _imports(tree: ast.AST) -> Iterator[tuple[int, str]]:
-    """Yield level and name of every import that may lead into ``methods``, wherever it stands.
+    """Yield level and name of every import, wherever it stands.
 
     An imported name may be a module or not; `_imported` looks for the file.
     """
@@ -110,7 +135,7 @@ def _imports(tree: ast.AST) -> Iterator[tuple[int, str]]:
             names = [(node.level, start + alias.name) for alias in node.names]
         else:
             continue
-        yield from (each for each in names if each[0] or each[1].split(".")[0] == "methods")
+        yield from names
 
 
 class _WithoutDocstrings(ast.NodeTransformer):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Sequence
 from functools import reduce
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -12,6 +13,7 @@ from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Tag,
 
 from blindfold.core import io
 from blindfold.core.datasets import Modality, Quality, Repair
+from blindfold.core.errors import BlindfoldError
 from blindfold.core.strict import Strict, override
 
 
@@ -20,6 +22,9 @@ class Limits(Strict):
 
     minutes: float = Field(20, gt=0, description="wall-clock limit of one run")
     memory_gb: float = Field(6, gt=0, description="memory limit of one run's process tree, GiB")
+    cpu_minutes: float | None = Field(
+        None, gt=0, description="limit of one run's processor time, where other work may slow it"
+    )
     gpus: int = Field(
         0, ge=0, description="most devices a run gets; methods that use none get none"
     )
@@ -143,12 +148,18 @@ class Config(Strict):
     cache: str = Field("data", description="folder of downloads, shared between benchmarks")
     methods_path: list[str] = Field(["methods"], min_length=1, description="folders of methods")
     metrics: Literal["all"] | list[str] = Field("all", description="names of metrics")
+    reuse: list[str] = Field(
+        [], description="results folders of other benchmarks whose finished runs are taken over"
+    )
     canary: bool = Field(
         False, description="permute the labels before blinding; set by the canary alone"
     )
 
 
-def check_config(value: dict[str, Any], file: Path | str = "config.yaml") -> Config:
+DEFAULT_FILE = "config.yaml"
+
+
+def check_config(value: dict[str, Any], file: Path | str = DEFAULT_FILE) -> Config:
     """Return the typed configuration.
 
     Raises
@@ -162,3 +173,21 @@ def check_config(value: dict[str, Any], file: Path | str = "config.yaml") -> Con
 def read_config(paths: list[Path]) -> Config:
     """Read configuration files; keys of later files replace those of earlier ones."""
     return check_config(reduce(override, map(io.read_yaml, paths)), paths[-1])
+
+
+def in_its_file(error: BlindfoldError, files: Sequence[Path | str]) -> BlindfoldError:
+    """Name the configuration file in which the key of an error stands.
+
+    Parameters
+    ----------
+    error
+        What is wrong; nothing changes where it names another file already.
+    files
+        The files that make up the configuration; the first that has the key is named, and the
+        first of all where none has it.
+    """
+    if error.field is not None and error.file in (None, DEFAULT_FILE):
+        key = re.split(r"[.:]", error.field)[0]
+        known = (file for file in files if key in io.read_yaml(Path(file)))
+        error.file = next(known, files[0])
+    return error

@@ -36,13 +36,16 @@ class BlindfoldError(Exception):
         expected: object = None,
         remedy: str | None = None,
     ) -> None:
-        lines = [what]
-        parts = {"file": file, "field": field, "found": found, "expected": expected, "do": remedy}
-        lines += [
-            f"  {name + ':':<10}{value}" for name, value in parts.items() if value is not None
-        ]
-        super().__init__("\n".join(lines))
         self.what = what
+        self.file = file
+        self.field = field
+        self._rest = {"found": found, "expected": expected, "do": remedy}
+        super().__init__(what)
+
+    def __str__(self) -> str:
+        parts = {"file": self.file, "field": self.field, **self._rest}
+        told = [f"  {name + ':':<10}{value}" for name, value in parts.items() if value is not None]
+        return "\n".join([self.what, *told])
 
 
 def nearest(word: str, known: Iterable[str]) -> str | None:

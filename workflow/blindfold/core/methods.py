@@ -140,6 +140,13 @@ def find_methods(methods_path: list[str] | list[Path]) -> dict[str, Path]:
     return found
 
 
+def without_card(methods_path: list[str] | list[Path]) -> dict[str, Path]:
+    """Return folders that hold a ``model.py`` and no card, by name: methods that are not whole."""
+    models = [path for at in methods_path for path in (REPOSITORY / at).glob("*/model.py")]
+    folders = {path.parent.name: path.parent.resolve() for path in models}
+    return {name: at for name, at in folders.items() if not (at / "method.yaml").is_file()}
+
+
 def method_card(folder: Path) -> MethodCard:
     """Read the card in a method's folder."""
     path = folder / "method.yaml"
@@ -155,6 +162,11 @@ def method_folder(name: str, methods_path: list[str] | list[Path]) -> Path:
         Where no such method is found; the nearest name is suggested.
     """
     known = find_methods(methods_path)
+    if name not in known and name in (unfinished := without_card(methods_path)):
+        raise BlindfoldError(
+            "a method needs a card", file=unfinished[name] / "method.yaml", found="no such file",
+            remedy="docs/extending.md says what it holds",
+        )  # fmt: skip
     if name not in known:
         raise BlindfoldError(
             f"unknown method {name!r}", field="methods", remedy=did_you_mean(name, known)

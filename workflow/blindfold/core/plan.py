@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from blindfold.core import io
 from blindfold.core.available import cached, mirror_folders, obstacle, packaged
 from blindfold.core.code_hash import code_hash
 from blindfold.core.config import Config, MethodEntry, check_config
-from blindfold.core.datasets import DatasetCard, raw_files
+from blindfold.core.datasets import DatasetCard, dataset_card, raw_files
 from blindfold.core.entries import resolve_datasets
 from blindfold.core.errors import BlindfoldError
 from blindfold.core.layout import ENVIRONMENTS, REPOSITORY, Layout
+from blindfold.core.log import log
 from blindfold.core.methods import (
     MethodCard,
     fill_params,
@@ -21,6 +22,7 @@ from blindfold.core.methods import (
     method_card,
     method_folder,
     split_variant,
+    without_card,
 )
 from blindfold.core.seeding import seed_sequence
 
@@ -160,6 +162,8 @@ def _method_entries(config: Config, tasks: set[str]) -> list[MethodEntry]:
     ``all`` stands for the methods that have one of the tasks.
     """
     if config.methods == "all":
+        for name, folder in without_card(config.methods_path).items():
+            log.warning("%s: left out, for %s has a model.py and no method.yaml", name, folder)
         found = find_methods(config.methods_path).items()
         return [MethodEntry(name=name) for name, at in found if tasks & {*method_card(at).tasks}]
     entries = list(config.methods)
@@ -203,16 +207,56 @@ def derive_seed(benchmark: int, dataset: str, method: str, repeat: int) -> int:
     return int(seed_sequence(benchmark, dataset, method, repeat).generate_state(1)[0])
 
 
+def written_plan(plan: Plan) -> dict[str, Any]:
+    """Return what ``plan.json`` holds: all that steps and readers need to know of a plan."""
+    cards = {
+        name: card.model_dump(mode="json", by_alias=True, exclude_defaults=True)
+        for name, card in plan.datasets.items()
+    }
+    return {
+        "config": plan.config.model_dump(by_alias=True),
+        "unavailable": plan.unavailable,
+        "datasets": cards,
+        "params": {name: method.entry.params for name, method in plan.methods.items()},
+        "hidden": [str(path) for path in plan.labelled_paths()],
+        "runs": [asdict(run) for run in plan.runs],
+    }
+
+
 def write_plan(plan: Plan) -> None:
-    """Write the resolved configuration and the planned runs."""
-    io.write_json(
-        plan.layout.plan,
-        {
-            "config": plan.config.model_dump(by_alias=True),
-            "unavailable": plan.unavailable,
-            "runs": [asdict(run) for run in plan.runs],
-        },
-    )
+    """Write ``plan.json``, where another one stands there or none.
+
+    The workflow does so before its first job: were it a step, whatever needs it would wait for it,
+    and Snakemake asks nothing further of what waits for another step.
+    """
+    written = written_plan(plan)
+    if not plan.layout.plan.is_file() or io.read_json(plan.layout.plan) != written:
+        io.write_json(plan.layout.plan, written)
+
+
+class Sources(NamedTuple):
+    """Where raw files come from."""
+
+    cache: Path
+    mirror: list[str]
+    offline: bool
+
+
+def planned_sources(results: Layout) -> Sources:
+    """Return where raw files come from as it was planned; without a plan, the defaults."""
+    if not results.plan.is_file():
+        return Sources(REPOSITORY / "data", [], False)
+    config = check_config(io.read_json(results.plan)["config"], results.plan)
+    return Sources(cache_folder(config), config.mirror, config.offline)
+
+
+def planned_card(results: Layout, dataset: str) -> DatasetCard:
+    """Return a dataset's card as it was planned; without a plan, that of ``workflow/datasets``."""
+    if results.plan.is_file():
+        cards = io.read_json(results.plan).get("datasets", {})
+        if dataset in cards:
+            return io.validate(DatasetCard, cards[dataset], f"{results.plan}: {dataset}")
+    return dataset_card(dataset)
 
 
 def read_plan(results: Path) -> Plan:

@@ -32,6 +32,9 @@ OUTPUTS = (
 JOURNAL = "attempts.jsonl"
 """What happened to a run, a line each: it outlives the record."""
 
+KEPT = "kept.json"
+"""The record once more, to be found by a job that is to do the run again."""
+
 AGAIN = "again"
 
 
@@ -60,7 +63,7 @@ def verified_record(
     nothing is scored that the run did not give, and the next start does the run again.
     """
     record = read_record(results, dataset, method, k, seed)
-    changed = _changed_outputs(results.run(dataset, method, k, seed), record)
+    changed = changed_outputs(results.run(dataset, method, k, seed), record)
     if not changed:
         return record
     reason = f"outputs changed after the run: {', '.join(changed)}"
@@ -70,7 +73,7 @@ def verified_record(
     return record
 
 
-def _changed_outputs(folder: Path, record: dict[str, Any]) -> list[str]:
+def changed_outputs(folder: Path, record: dict[str, Any]) -> list[str]:
     """Return the files of a run that are not as its record says; those of old records have none."""
     if record["status"] != "ok" or record.get("schema", 1) < _WITH_CHECKSUMS:
         return []

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from blindfold.core import io
 from blindfold.core.datasets import RawFile
+from blindfold.core.locked import LockedFile
 from blindfold.fetch.errors import SourceError
-from blindfold.fetch.lockfile import LockedFile
 
 
 @dataclass(frozen=True)

@@ -11,11 +11,12 @@ from blindfold.core import io
 from blindfold.core.available import cached
 from blindfold.core.datasets import DatasetCard, RawFile, raw_files
 from blindfold.core.errors import BlindfoldError
+from blindfold.core.locked import LOCKFILE, read_lockfile
 from blindfold.core.log import log
 from blindfold.fetch.checksum import ExpectedFile, VerifiedFile, expected_file, verify
 from blindfold.fetch.download import DEFAULT_POLICY, RetryPolicy
 from blindfold.fetch.errors import SourceError
-from blindfold.fetch.lockfile import LOCKFILE, add_to_lockfile, file_lock, read_lockfile
+from blindfold.fetch.lockfile import add_to_lockfile, file_lock
 from blindfold.fetch.resume import PartialDownload
 from blindfold.fetch.sources import Source, sources
 from blindfold.fetch.unpack import unpack

@@ -1,8 +1,4 @@
-"""The lockfile of the cache, and the locks that let one job at a time write there.
-
-``downloads.lock.json`` keeps the checksums of files whose card has none, as they were when first
-downloaded: whatever comes later must match.
-"""
+"""Entries of the lockfile, and the locks that let one job at a time write to the cache."""
 
 from __future__ import annotations
 
@@ -14,39 +10,8 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from blindfold.core import io
-from blindfold.core.errors import BlindfoldError
+from blindfold.core.locked import LOCKFILE, LockedFile, read_lockfile
 from blindfold.core.log import log
-from blindfold.core.strict import Strict
-
-LOCKFILE = "downloads.lock.json"
-
-
-class LockedFile(Strict):
-    """A file's entry in the lockfile."""
-
-    sha256: str
-    bytes: int
-    url: str
-    first_seen: str
-
-
-def read_lockfile(cache: Path) -> dict[str, LockedFile]:
-    """Return the entries of the lockfile, by path in the cache.
-
-    Raises
-    ------
-    BlindfoldError
-        Where the lockfile is damaged.
-    """
-    path = cache / LOCKFILE
-    if not path.exists():
-        return {}
-    rows = io.read_json(path)
-    if not isinstance(rows, dict):
-        raise BlindfoldError(
-            "not a list of downloads", file=path, expected="path -> sha256, bytes, url, first_seen"
-        )
-    return {name: io.validate(LockedFile, row, f"{path}: {name}") for name, row in rows.items()}
 
 
 def add_to_lockfile(cache: Path, name: str, sha256: str, size: int, source: str) -> None:

@@ -8,43 +8,10 @@ removed first, and the supervisor never reads what is in it.
 from __future__ import annotations
 
 import hashlib
-import json
 import shutil
 from pathlib import Path
 
-from blindfold.core.layout import BESIDE, STATES
-from blindfold.run.request import ResolvedRequest
-
-
-def key(resolved: ResolvedRequest, environment: str, devices: int) -> str:
-    """Return the hash of all that decides a run's result.
-
-    Neither limits nor the supervisor's own code nor what is hidden from the method are in it.
-
-    Parameters
-    ----------
-    resolved
-        The run.
-    environment
-        Hash of the libraries installed for the method.
-    devices
-        Number of devices that it gets: what a device computes differs from what a CPU does.
-    """
-    known = resolved.initial_record
-    deciding = {
-        "input": known["hashes"]["input"],
-        "code": known["hashes"]["code"],
-        "environment": environment,
-        **{kind: resolved.facts.get(f"{kind}_sha256") for kind in BESIDE},
-        "entry": resolved.card.entry,
-        "params": known["params"],
-        "n_clusters": resolved.n_clusters,
-        "impute": resolved.impute,
-        "threads": known["threads"],
-        "snapshots": resolved.request.snapshots,
-        "devices": devices,
-    }
-    return hashlib.sha256(json.dumps(deciding, sort_keys=True).encode()).hexdigest()
+from blindfold.core.layout import STATES
 
 
 def own_folder(out: Path, key: str) -> Path:

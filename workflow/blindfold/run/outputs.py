@@ -17,6 +17,8 @@ from blindfold.run.leavings import Array, Refused, read_array
 if TYPE_CHECKING:
     import numpy as np
 
+    from blindfold.run.request import ResolvedRequest
+
 _WIDEST = range(1, 2**16)
 """Columns of an embedding."""
 
@@ -73,6 +75,42 @@ def keep_outputs(folder: int, out: Path, expected: Expected, trace: list[str]) -
     except BaseException:
         remove_outputs(out)
         raise
+
+
+def expected(resolved: ResolvedRequest) -> Expected:
+    """Return what the answer to a request must hold."""
+    request = resolved.request
+    return Expected(request.input, resolved.cells, resolved.impute, request.snapshots)
+
+
+def check_kept(out: Path, expected: Expected) -> None:
+    """
+    Look at the files of a finished run as if they had just been written.
+
+    Raises
+    ------
+    Refused
+        Where something is missing or not what it must be.
+    """
+    import numpy as np
+    import pyarrow.parquet as pq
+
+    n_cells = len(expected.cells)
+    clusters = pq.read_table(out / "clusters.parquet", columns=["cell", "cluster"])
+    if clusters["cell"].to_pylist() != expected.cells or clusters["cluster"].null_count:
+        raise Refused("clusters.parquet does not hold every cell once")
+    if (out / "embedding.npy").is_file():
+        embedding = np.load(out / "embedding.npy", mmap_mode="r", allow_pickle=False)
+        rows = max(1, _CHUNK_VALUES // embedding.shape[-1])
+        parts = (embedding[at : at + rows] for at in range(0, len(embedding), rows))
+        if len(embedding) != n_cells or not all(np.isfinite(part).all() for part in parts):
+            raise Refused("embedding.npy is not finite, a row a cell")
+    if (out / "snapshots.parquet").is_file():
+        kept = pq.read_metadata(out / "snapshots.parquet").num_rows
+        if kept % n_cells or kept > n_cells * (expected.snapshots + 1):
+            raise Refused("snapshots.parquet holds other partitions than were asked for")
+    if expected.impute and not (out / "imputed.h5ad").is_file():
+        raise Refused("no imputed.h5ad is left")
 
 
 def remove_outputs(out: Path) -> None:

@@ -32,7 +32,7 @@ class Outcome:
     Parameters
     ----------
     ended
-        ``exit`` by itself, or why it was killed: ``timeout``, ``oom`` or ``stopped``.
+        ``exit`` by itself, or why it was killed: ``timeout``, ``cpu``, ``oom`` or ``stopped``.
     exit
         Exit status; negative for a signal.
     wall_s, cpu_s
@@ -42,6 +42,11 @@ class Outcome:
         process counts for less than the kernel's own peak of it.
     host_ran_out
         Whether the kernel ended processes of this host for want of memory meanwhile.
+    waited_s
+        Seconds that the thread which waited longest was ready and got no processor; asked for only
+        where a limit of time ended the run.
+    load
+        Load of the host at the end, over one minute.
     """
 
     ended: str
@@ -50,6 +55,20 @@ class Outcome:
     cpu_s: float
     peak_rss_mb: float
     host_ran_out: bool = False
+    waited_s: float = 0.0
+    load: float = 0.0
+
+    @property
+    def starved(self) -> bool:
+        """Whether others had the processors: it waited most of the time and got under a half."""
+        return self.waited_s > self.wall_s / 2 > self.cpu_s
+
+    def usage(self) -> str:
+        """Return processor and wall-clock time, the wait and the load, in words."""
+        return (
+            f"{self.cpu_s:.0f} s of processor time in {self.wall_s:.0f} s, of which it waited "
+            f"{self.waited_s:.0f} s for a processor; load {self.load:.1f}"
+        )
 
 
 def supervise(
@@ -62,6 +81,7 @@ def supervise(
     limit_s: float,
     limit_mb: float,
     stopped: Callable[[], bool],
+    limit_cpu_s: float | None = None,
     tick: Callable[[float, float], None] = lambda wall_s, cpu_s: None,
 ) -> Outcome:
     """Run a command within limits and leave no process of it behind.
@@ -80,6 +100,8 @@ def supervise(
         Resident MiB of the whole tree above which it is killed.
     stopped
         Asked regularly; True kills the tree.
+    limit_cpu_s
+        Processor seconds of the whole tree after which it is killed, where asked for.
     tick
         Called regularly with wall-clock and CPU seconds so far.
     """
@@ -94,7 +116,7 @@ def supervise(
     copying = threading.Thread(target=_copy_output, args=(child.stdout, log), daemon=True)
     copying.start()
     meter = _TreeMeter(others)
-    ended = "exit"
+    ended, waited_s = "exit", 0.0
     try:
         while os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT | os.WNOHANG) is None:
             began = time.monotonic()
@@ -105,12 +127,16 @@ def supervise(
                 ended = "oom"
             elif time.monotonic() - start > limit_s:
                 ended = "timeout"
+            elif limit_cpu_s is not None and meter.cpu_s > limit_cpu_s:
+                ended = "cpu"
             if ended != "exit":
                 break
             tick(time.monotonic() - start, meter.cpu_s)
             time.sleep(max(_POLL_S, _METER_SHARE * (time.monotonic() - began)))
         wall_s = time.monotonic() - start
         meter.sample()
+        if ended in ("timeout", "cpu"):
+            waited_s = meter.waited_s()
     except BaseException:
         ended = "error"
         raise
@@ -119,7 +145,9 @@ def supervise(
         child.returncode = status
         copying.join(timeout=10)
     ran_out = _victims_of_the_kernel() > victims
-    return Outcome(ended, status, wall_s, max(cpu_s, meter.cpu_s), meter.peak_mb, ran_out)
+    cpu_s = max(cpu_s, meter.cpu_s)
+    load = os.getloadavg()[0]
+    return Outcome(ended, status, wall_s, cpu_s, meter.peak_mb, ran_out, waited_s, load)
 
 
 class _TreeMeter:
@@ -147,6 +175,15 @@ class _TreeMeter:
         self.peak_mb = max(self.peak_mb, size)
         self.cpu_s = sum(self._cpu.values())
         return size
+
+    def waited_s(self) -> float:
+        """Return how long the thread that waited longest was ready and got no processor (Linux)."""
+        waits = [0.0]
+        for process in set(psutil.Process().children(recursive=True)) - self.others:
+            for path in Path(f"/proc/{process.pid}/task").glob("*/schedstat"):
+                with contextlib.suppress(OSError, ValueError, IndexError):
+                    waits.append(int(path.read_text().split()[1]) / 1e9)
+        return max(waits)
 
 
 def _own_share(process: psutil.Process) -> int:

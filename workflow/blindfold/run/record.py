@@ -12,7 +12,7 @@ from pydantic import ConfigDict, Field
 
 from blindfold.core import io
 from blindfold.core.methods import split_variant
-from blindfold.core.run_files import JOURNAL, RECORD_SCHEMA, ask_again
+from blindfold.core.run_files import JOURNAL, KEPT, RECORD_SCHEMA, ask_again
 from blindfold.core.strict import Strict
 from blindfold.run.lease import scheduler
 
@@ -71,6 +71,8 @@ class RunRecord(Strict):
     sandbox: str | None
     versions: dict[str, str]
     key: str | None = Field(description="hash of all that decides the result")
+    decided_by: dict[str, Any] = Field(description="what the key is the hash of")
+    reused_from: str | None = Field(None, description="the run of another benchmark that it is")
     hashes: Hashes
     outputs: dict[str, str] = Field(description="SHA-256 of every file of the run")
     notes: dict[str, Any]
@@ -108,7 +110,7 @@ def initial_record(
         "scheduler": scheduler(), "exit": None, "log_tail": "", "lease": [],
         "gpu": None, "sandbox": None,
         "versions": {}, "hashes": {"input": input_hash, "code": code, "environment": None},
-        "key": None, "outputs": {}, "notes": {}, "started": now(), "ended": now(),
+        "key": None, "decided_by": {}, "outputs": {}, "notes": {}, "started": now(), "ended": now(),
     }  # fmt: skip
 
 
@@ -120,12 +122,15 @@ def now() -> str:
 def write_record(folder: Path, values: dict[str, Any]) -> RunRecord:
     """Check and write ``run.json``, the last file of a run.
 
-    A run that was killed is to be done again at the next start.
+    A run that was killed is to be done again at the next start. Of one that need not be, a second
+    copy is kept, because Snakemake removes ``run.json`` before every job that writes it.
     """
     record: RunRecord = io.validate(RunRecord, values, folder / "run.json")
     if record.status == "killed":
         ask_again(folder, record.reason or "")
-    io.write_json(folder / "run.json", record.model_dump(by_alias=True))
+    written = record.model_dump(by_alias=True)
+    io.write_json(folder / KEPT, written)
+    io.write_json(folder / "run.json", written)
     return record
 
 

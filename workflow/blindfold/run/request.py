@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -41,6 +41,25 @@ class Request:
     attempt: int = 1
     last_attempt: int = 1
     checkpoint_s: float = CHECKPOINT_S
+    cpu_minutes: float | None = None
+    reuse: tuple[str, ...] = ()
+    record_only: bool = False
+
+
+def planned(request: Request, plan: Path) -> Request:
+    """Return a request with what the plan of its benchmark says of its method."""
+    written = io.read_json(plan)
+    config = written["config"]
+    return replace(
+        request,
+        params=written["params"][request.method],
+        methods_path=tuple(config["methods_path"]),
+        allow_cpu=config["limits"]["allow_cpu"],
+        cpu_minutes=config["limits"]["cpu_minutes"],
+        snapshots=config["snapshots"],
+        reuse=tuple(config["reuse"]),
+        hide=tuple(map(Path, written["hidden"])),
+    )
 
 
 @dataclass(frozen=True)

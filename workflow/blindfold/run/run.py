@@ -21,6 +21,8 @@ from blindfold.run import checkpoint, child, outputs, record
 from blindfold.run.alone import Claim, alone
 from blindfold.run.child_report import ChildReport, read_report
 from blindfold.run.devices import Device, HostFault, MemoryWatch, driver
+from blindfold.run.kept import finished
+from blindfold.run.key import decided_by, key
 from blindfold.run.lease import lease, scheduler
 from blindfold.run.leavings import Refused, clean
 from blindfold.run.process import Outcome, supervise
@@ -34,6 +36,12 @@ HOST_ERRORS = (
 )  # fmt: skip
 """Errors that are the host's, never a method's."""
 
+NOT_OK = 3
+"""Exit status of a run by hand that ended with a record, but not ``ok``."""
+
+_SHORT_S = 5.0
+"""Of shorter runs the share of processors says nothing."""
+
 
 def run(request: Request) -> int:
     """Run a method and write its record.
@@ -41,9 +49,9 @@ def run(request: Request) -> int:
     Returns
     -------
     int
-        0 whatever the method did; 75 where another attempt may end better: out of memory while a
-        later one may have more, or a fault of the host; 143 or 130 where a scheduler or a person
-        ended it.
+        0 for ``ok`` and ``unavailable``, 3 for any other status, or 0 where only a record is asked
+        for; 75 where another attempt may end better: out of memory while a later one may have more,
+        or a fault of the host; 143 or 130 where a scheduler or a person ended it.
 
     Raises
     ------
@@ -56,7 +64,6 @@ def run(request: Request) -> int:
         if claim is None:
             return 128 + signals[0]
         (out / "run.json").unlink(missing_ok=True)
-        outputs.remove_outputs(out)
         killed = record.killed_attempts(out, request.attempt)
         record.journal(out, request.attempt, "start", **scheduler())
         reason = why_unavailable(resolved)
@@ -76,20 +83,28 @@ def run(request: Request) -> int:
             log.warning("%s in attempt %d (%s): asking for another", values["status"],
                         request.attempt, values["reason"])  # fmt: skip
             return os.EX_TEMPFAIL
+        if values["status"] != "ok":
+            outputs.remove_outputs(out)
         done = record.write_record(out, values)
         checkpoint.discard(out)
         claim.path.unlink(missing_ok=True)
         record.journal(out, request.attempt, "end", status=done.status)
     log.info("%s on %s, seed %d: %s%s", request.method, done.dataset, done.seed, done.status,
              f" ({done.reason})" if done.reason else "")  # fmt: skip
-    return 0
+    return 0 if request.record_only or done.status in ("ok", "unavailable") else NOT_OK
 
 
 def _attempt(resolved: ResolvedRequest, claim: Claim, signals: list[int]) -> dict[str, Any]:
-    """Run the child once; return the values of the record, also where the host fails."""
+    """Return the values of the record: those of a finished run of the same key, or of a child."""
     values = {**resolved.initial_record, "started": record.now()}
     try:
-        return _run_child(resolved, claim, signals, values)
+        protection, hidden = _protection(resolved)
+        decided = decided_by(resolved, protection.environment, resolved.request.gpus)
+        if (found := finished(resolved, key(decided))) is not None:
+            log.info("nothing that decides the result has changed: the run is not done again")
+            return found
+        outputs.remove_outputs(resolved.request.out)
+        return _run_child(resolved, claim, signals, values, protection, hidden)
     except OSError as error:
         if error.errno not in HOST_ERRORS:
             raise
@@ -103,10 +118,10 @@ def _attempt(resolved: ResolvedRequest, claim: Claim, signals: list[int]) -> dic
 
 
 def _run_child(
-    resolved: ResolvedRequest, claim: Claim, signals: list[int], values: dict[str, Any]
-) -> dict[str, Any]:
+    resolved: ResolvedRequest, claim: Claim, signals: list[int], values: dict[str, Any],
+    protection: Protection, hidden: list[Path],
+) -> dict[str, Any]:  # fmt: skip
     request, out = resolved.request, resolved.request.out
-    protection, hidden = _protection(resolved)
     with lease(request.gpus, lambda: bool(signals)) as (devices, fds):
         names = [device.name for device in devices]
         values |= {
@@ -116,10 +131,10 @@ def _run_child(
         if len(devices) < request.gpus and not request.allow_cpu and not signals:
             reason = f"{request.gpus} GPUs asked for, fewer on this machine"
             return {**values, "status": "unavailable", "reason": reason}
-        key = checkpoint.key(resolved, protection.environment, len(devices))
-        values["key"] = key
+        values["decided_by"] = decided_by(resolved, protection.environment, len(devices))
+        values["key"] = key(values["decided_by"])
         values["hashes"] = {**values["hashes"], "environment": protection.environment}
-        state = checkpoint.own_folder(out, key)
+        state = checkpoint.own_folder(out, values["key"])
         goes_on = (state / "state").exists()
         before = (claim.before.wall_s, claim.before.cpu_s) if goes_on else (0.0, 0.0)
         with (
@@ -146,6 +161,7 @@ def _run_child(
                 fds=[*fds, writer.fileno()],
                 limit_s=request.minutes * 60,
                 limit_mb=request.memory_gb * 1024,
+                limit_cpu_s=None if request.cpu_minutes is None else request.cpu_minutes * 60,
                 stopped=lambda: bool(signals),
                 tick=tick,
             )
@@ -162,6 +178,10 @@ def _run_child(
             values["peak_gpu_mb"] = max(seen, default=None) if devices else None
     if values["fit_s"] is not None and values["fit_s"] > values["wall_s"]:
         values["fit_s"] = None  # the child's word, and more than it can be
+    if values["cpu_s"] > (values["threads"] + 0.5) * max(values["wall_s"], _SHORT_S):
+        used = f"{values['cpu_s'] / values['wall_s']:.1f} processors"
+        values["notes"] |= {"threads": f"used {used}; its card states {values['threads']}"}
+        log.warning("%s used %s, its card states %d", request.method, used, values["threads"])
     return values
 
 
@@ -180,12 +200,12 @@ def _protection(resolved: ResolvedRequest) -> tuple[Protection, list[Path]]:
     """
     request, environment = resolved.request, resolved.card.environment
     if request.protection is not None:
-        protection, hide = read_protection(request.protection, environment)
+        protection = read_protection(request.protection, environment)
     else:
         python = interpreter(environment)
         assert python is not None, "a run without its environment is unavailable"
         protection = protect(request.sandbox, python)
-        hide = _raw_data_of_all_cards() if request.hide is None else list(request.hide)
+    hide = _raw_data_of_all_cards() if request.hide is None else list(request.hide)
     return protection, protected_paths(request, hide)
 
 
@@ -204,11 +224,8 @@ def _result(
     status, reason = _ending(resolved.request, outcome, opened, report, problem)
     if status == "ok":
         try:
-            expected = outputs.Expected(
-                resolved.request.input, resolved.cells, resolved.impute, resolved.request.snapshots
-            )
             values["n_clusters"] = outputs.keep_outputs(
-                work.output, resolved.request.out, expected, report.trace
+                work.output, resolved.request.out, outputs.expected(resolved), report.trace
             )
             values["outputs"] = outputs.checksums(resolved.request.out)
         except Refused as error:
@@ -229,8 +246,12 @@ def _ending(
         return "invalid", f"opened {clean(opened[0]) if opened else 'a file that it must not'}"
     if outcome.ended == "stopped":
         return "killed", "ended from outside"
+    if outcome.ended in ("timeout", "cpu") and outcome.starved:
+        return "killed", f"a fault of the host: starved: {outcome.usage()}"
     if outcome.ended == "timeout":
-        return "timeout", f"ran longer than {request.minutes:g} minutes"
+        return "timeout", f"ran longer than {request.minutes:g} minutes ({outcome.usage()})"
+    if outcome.ended == "cpu":
+        return "timeout", f"used more than {request.cpu_minutes:g} minutes of processor time"
     if outcome.ended == "oom":
         return "oom", f"used more than {request.memory_gb:g} GiB"
     if report.failure is not None:

@@ -94,14 +94,13 @@ def describe(protection: Protection) -> str:
     return f"{told} ({reasons})" if reasons else told
 
 
-def write_protections(path: Path, found: dict[str, Protection], hidden: list[Path]) -> None:
-    """Write down what protects runs in each environment of a benchmark, and what is hidden."""
-    environments = {name: asdict(each) for name, each in found.items()}
-    io.write_json(path, {"environments": environments, "hidden": list(map(str, hidden))})
+def write_protections(path: Path, found: dict[str, Protection]) -> None:
+    """Write down what protects runs in each environment of a benchmark."""
+    io.write_json(path, {"environments": {name: asdict(each) for name, each in found.items()}})
 
 
-def read_protection(path: Path, environment: str) -> tuple[Protection, list[Path]]:
-    """Return what was decided for an environment, and what is hidden from methods.
+def read_protection(path: Path, environment: str) -> Protection:
+    """Return what was decided for an environment.
 
     Raises
     ------
@@ -112,7 +111,7 @@ def read_protection(path: Path, environment: str) -> tuple[Protection, list[Path
     if environment not in written["environments"]:
         raise BlindfoldError("nothing decided for an environment", file=path, field=environment,
                              remedy="delete the file and run again")  # fmt: skip
-    return Protection(**written["environments"][environment]), [*map(Path, written["hidden"])]
+    return Protection(**written["environments"][environment])
 
 
 def behind(
