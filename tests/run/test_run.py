@@ -20,7 +20,7 @@ from PIL import Image
 from blindfold.core.errors import BlindfoldError
 from blindfold.run import record
 from blindfold.run.process import Outcome
-from blindfold.run.request import Request
+from blindfold.run.request import Request, planned
 from blindfold.run.run import run
 from tests.conftest import REPOSITORY, needs_bwrap
 
@@ -328,3 +328,9 @@ def test_a_run_that_got_no_processor_is_not_charged():
     assert "load 40.0" in starved.usage()
     for other in ({"waited_s": 1}, {"cpu_s": 55}):  # it slept, or it worked
         assert not replace(starved, **other).starved, other
+
+
+def test_a_plan_of_an_older_version_is_said(blinded, tmp_path):
+    (tmp_path / "plan.json").write_text('{"config": {}}')
+    with pytest.raises(BlindfoldError, match="older version"):
+        planned(request(blinded, "misbehave"), tmp_path / "plan.json")

@@ -47,8 +47,19 @@ class Request:
 
 
 def planned(request: Request, plan: Path) -> Request:
-    """Return a request with what the plan of its benchmark says of its method."""
+    """Return a request with what the plan of its benchmark says of its method.
+
+    Raises
+    ------
+    BlindfoldError
+        Where an older version wrote the plan.
+    """
     written = io.read_json(plan)
+    if "params" not in written:
+        raise BlindfoldError(
+            "written by an older version", file=plan, field="params", found="no such key",
+            remedy="start the workflow on this benchmark: it writes another",
+        )  # fmt: skip
     config = written["config"]
     return replace(
         request,
