@@ -17,6 +17,7 @@ import psutil
 import pytest
 from PIL import Image
 
+from blindfold.core import io
 from blindfold.core.errors import BlindfoldError
 from blindfold.run import record
 from blindfold.run.process import Outcome
@@ -328,6 +329,17 @@ def test_a_run_that_got_no_processor_is_not_charged():
     assert "load 40.0" in starved.usage()
     for other in ({"waited_s": 1}, {"cpu_s": 55}):  # it slept, or it worked
         assert not replace(starved, **other).starved, other
+
+
+def test_the_canary_takes_over_no_finished_run(blinded, tmp_path):
+    """Its blinded input is the same as that of the benchmark, so that every run would be found."""
+    for canary, expected in ((False, ("results/other",)), (True, ())):
+        config = {"methods_path": BAD, "snapshots": 0, "reuse": ["results/other"]}
+        limits = {"allow_cpu": False, "cpu_minutes": None}
+        written = {"config": {**config, "limits": limits, "canary": canary}, "hidden": []}
+        io.write_json(tmp_path / "plan.json", {**written, "params": {"misbehave": {}}})
+        made = planned(request(blinded, "misbehave"), tmp_path / "plan.json")
+        assert made.reuse == expected, canary
 
 
 def test_a_plan_of_an_older_version_is_said(blinded, tmp_path):

@@ -68,7 +68,8 @@ def planned(request: Request, plan: Path) -> Request:
         allow_cpu=config["limits"]["allow_cpu"],
         cpu_minutes=config["limits"]["cpu_minutes"],
         snapshots=config["snapshots"],
-        reuse=tuple(config["reuse"]),
+        # a canary that takes over finished runs would have seen nothing
+        reuse=() if config["canary"] else tuple(config["reuse"]),
         hide=tuple(map(Path, written["hidden"])),
     )
 
