@@ -13,7 +13,8 @@ def test_a_file_is_read_again_only_where_it_may_have_changed(tmp_path: Path):
     path.write_bytes(b"one")
     assert content(path, known) == io.sha256(path)
     remembered = json.loads(known.read_text())
-    remembered[str(path)]["sha256"] = "remembered"
+    (seen,) = remembered[str(path)]
+    remembered[str(path)][seen] = "remembered"
     known.write_text(json.dumps(remembered))
     assert content(path, known) == "remembered"
     before = path.stat()
@@ -24,7 +25,9 @@ def test_a_file_is_read_again_only_where_it_may_have_changed(tmp_path: Path):
 
 def test_no_file_has_no_content_and_a_damaged_memory_is_no_obstacle(tmp_path: Path):
     known = tmp_path / "known.json"
-    known.write_text("{")
+    path = tmp_path / "a"
+    path.write_bytes(b"one")
     assert content(tmp_path / "none", known) is None
-    (tmp_path / "a").write_bytes(b"one")
-    assert content(tmp_path / "a", known) == io.sha256(tmp_path / "a")
+    for damaged in ("{", "[]", json.dumps({str(path): 1})):
+        known.write_text(damaged)
+        assert content(path, known) == io.sha256(path)

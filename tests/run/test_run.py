@@ -22,7 +22,7 @@ from blindfold.core.errors import BlindfoldError
 from blindfold.run import record
 from blindfold.run.process import Outcome
 from blindfold.run.request import Request, planned
-from blindfold.run.run import run
+from blindfold.run.run import _more_threads, run
 from tests.conftest import REPOSITORY, needs_bwrap
 
 BAD = (str(REPOSITORY / "tests" / "bad_methods"),)
@@ -346,3 +346,25 @@ def test_a_plan_of_an_older_version_is_said(blinded, tmp_path):
     (tmp_path / "plan.json").write_text('{"config": {}}')
     with pytest.raises(BlindfoldError, match="older version"):
         planned(request(blinded, "misbehave"), tmp_path / "plan.json")
+
+
+@pytest.mark.parametrize(
+    ("threads", "wall_s", "cpu_s", "told"),
+    [(1, 60, 63, None), (1, 60, 180, "used 3.0 processors, its card states 1 threads"),
+     (4, 60, 240, None), (1, 2, 8, None)],
+)  # fmt: skip
+def test_more_processors_than_the_card_states_are_told(threads, wall_s, cpu_s, told):
+    assert _more_threads(threads, wall_s, cpu_s) == told
+
+
+def test_what_failed_by_the_supervisors_word_is_tried_again_and_a_crash_is_not(blinded):
+    """A run of the same key: what the supervisor called invalid it may call so no more."""
+    for method, again in (
+        ("misbehave", False),
+        ("misbehave@nan", True),
+        ("misbehave@noisy", False),
+    ):
+        wanted = request(blinded, method)
+        first, second = end(wanted), end(wanted)
+        assert (first["started"] != second["started"]) is again, method
+        assert first["status"] == second["status"]

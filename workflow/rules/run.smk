@@ -5,7 +5,7 @@ rule protection:
         sandbox=CONFIG.sandbox,
         environments=[f"--environment={name}" for name in PLAN.environments()],
         # their content, so that what is installed is asked again after a change
-        locks=PLAN.locks(),
+        locks=[due.lock(name) for name in PLAN.environments()],
     log:
         AT.log("protection"),
     conda:

@@ -26,20 +26,20 @@ def content(path: Path, known: Path = KNOWN) -> str | None:
         found = path.stat()
     except OSError:
         return None
-    seen = [found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino]
+    seen = f"{found.st_size} {found.st_mtime_ns} {found.st_ctime_ns} {found.st_ino}"
     remembered = _read(known)
     name = os.path.realpath(path)
     before = remembered.get(name)
-    if before is not None and before["seen"] == seen:
-        return str(before["sha256"])
+    if isinstance(before, dict) and before.keys() == {seen}:
+        return str(before[seen])
     digest = io.sha256(path)
-    remembered[name] = {"seen": seen, "sha256": digest}
+    remembered[name] = {seen: digest}
     with contextlib.suppress(OSError, io.BlindfoldError):
         io.write_json(known, remembered)
     return digest
 
 
-def _read(known: Path) -> dict[str, dict[str, object]]:
+def _read(known: Path) -> dict[str, object]:
     with contextlib.suppress(OSError, ValueError):
         found = json.loads(known.read_text())
         if isinstance(found, dict):

@@ -7,6 +7,7 @@ is hidden from methods.
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 from collections.abc import Iterator
@@ -83,6 +84,7 @@ def reported() -> str:
     return _hash(step_hash("report/report.py", found), lock("main"))
 
 
+@functools.cache
 def lock(environment: str) -> str | None:
     """Return the hash of what is locked for an environment; None without a lock."""
     path = ENVIRONMENTS / f"{environment}.lock.txt"

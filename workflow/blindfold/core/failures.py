@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-_FAILED = re.compile(r"^(?:Error in|\[.*\]\s*Error in) (?:group|rule) (\w+)", re.MULTILINE)
+_FAILED = re.compile(r"^Error in (?:group|rule) (\w+)", re.MULTILINE)
 _LOG = re.compile(r"^\s+log: (.+?)(?: \(check log file\(s\) for error details\))?$", re.MULTILINE)
 
 

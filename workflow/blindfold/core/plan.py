@@ -13,7 +13,7 @@ from blindfold.core.config import Config, MethodEntry, check_config
 from blindfold.core.datasets import DatasetCard, dataset_card, raw_files
 from blindfold.core.entries import resolve_datasets
 from blindfold.core.errors import BlindfoldError
-from blindfold.core.layout import ENVIRONMENTS, REPOSITORY, Layout
+from blindfold.core.layout import REPOSITORY, Layout
 from blindfold.core.log import log
 from blindfold.core.methods import (
     MethodCard,
@@ -84,11 +84,6 @@ class Plan:
     def environments(self) -> list[str]:
         """Return the environments of the methods."""
         return sorted({method.card.environment for method in self.methods.values()})
-
-    def locks(self) -> list[str]:
-        """Return the hashes of what is locked for the environments, where there is a lock."""
-        paths = [ENVIRONMENTS / f"{name}.lock.txt" for name in self.environments()]
-        return [io.sha256(path) for path in paths if path.is_file()]
 
     def labelled_paths(self) -> list[Path]:
         """Return what holds labels outside the results and is hidden from every method."""

@@ -9,13 +9,14 @@ from typing import Any
 
 from blindfold.core import io
 from blindfold.core.errors import BlindfoldError
-from blindfold.core.run_files import KEPT, RECORD_SCHEMA, changed_outputs
+from blindfold.core.run_files import KEPT, OUTPUTS, RECORD_SCHEMA, changed_outputs
 from blindfold.run import outputs
 from blindfold.run.leavings import Refused
 from blindfold.run.request import ResolvedRequest
 
-_FINAL = ("ok", "invalid", "crash")
-"""What the same code does again. Time, memory and whatever ended a run from outside may differ."""
+_FINAL = ("ok", "crash")
+"""What the same code does again. Time, memory and what ended a run from outside may differ, and
+what is invalid the supervisor decides, whose code may have changed."""
 
 _IDENTITY = ("dataset", "method", "variant", "k", "seed")
 
@@ -41,7 +42,7 @@ def finished(resolved: ResolvedRequest, key: str) -> dict[str, Any] | None:
             return None
         folder, record = found
         outputs.remove_outputs(out)
-        for name in record["outputs"]:
+        for name in (each for each in OUTPUTS if each in record["outputs"]):
             with io.atomic(out / name) as temporary:
                 shutil.copyfile(folder / name, temporary)
         origin = record.get("reused_from") or str(folder)

@@ -44,7 +44,7 @@ class Outcome:
         Whether the kernel ended processes of this host for want of memory meanwhile.
     waited_s
         Seconds that the thread which waited longest was ready and got no processor; asked for only
-        where a limit of time ended the run.
+        after a timeout.
     load
         Load of the host at the end, over one minute.
     """
@@ -135,7 +135,7 @@ def supervise(
             time.sleep(max(_POLL_S, _METER_SHARE * (time.monotonic() - began)))
         wall_s = time.monotonic() - start
         meter.sample()
-        if ended in ("timeout", "cpu"):
+        if ended == "timeout":
             waited_s = meter.waited_s()
     except BaseException:
         ended = "error"

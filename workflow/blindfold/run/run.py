@@ -178,11 +178,17 @@ def _run_child(
             values["peak_gpu_mb"] = max(seen, default=None) if devices else None
     if values["fit_s"] is not None and values["fit_s"] > values["wall_s"]:
         values["fit_s"] = None  # the child's word, and more than it can be
-    if values["cpu_s"] > (values["threads"] + 0.5) * max(values["wall_s"], _SHORT_S):
-        used = f"{values['cpu_s'] / values['wall_s']:.1f} processors"
-        values["notes"] |= {"threads": f"used {used}; its card states {values['threads']}"}
-        log.warning("%s used %s, its card states %d", request.method, used, values["threads"])
+    if told := _more_threads(values["threads"], values["wall_s"], values["cpu_s"]):
+        values["notes"] |= {"processors": told}
+        log.warning("%s %s", request.method, told)
     return values
+
+
+def _more_threads(threads: int, wall_s: float, cpu_s: float) -> str | None:
+    """Say how many processors a run used where they are more than its card's threads."""
+    if wall_s < _SHORT_S or cpu_s / wall_s < threads + 0.5:
+        return None
+    return f"used {cpu_s / wall_s:.1f} processors, its card states {threads} threads"
 
 
 def _gpu(devices: list[Device]) -> dict[str, str | None] | None:
@@ -246,7 +252,7 @@ def _ending(
         return "invalid", f"opened {clean(opened[0]) if opened else 'a file that it must not'}"
     if outcome.ended == "stopped":
         return "killed", "ended from outside"
-    if outcome.ended in ("timeout", "cpu") and outcome.starved:
+    if outcome.ended == "timeout" and outcome.starved:
         return "killed", f"a fault of the host: starved: {outcome.usage()}"
     if outcome.ended == "timeout":
         return "timeout", f"ran longer than {request.minutes:g} minutes ({outcome.usage()})"

@@ -76,7 +76,7 @@ def _reasons(folder: Path, record: dict[str, Any], now: dict[str, Any]) -> Itera
     if not before and record["status"] not in ("killed", "unavailable"):
         form = record.get("schema", 1)
         yield f"its record (schema {form}) does not say what decided it: it would be done again"
-    for name in before.keys() & now.keys():
+    for name in sorted(before.keys() & now.keys()):
         yield from _differences(name, before[name], now[name])
 
 
